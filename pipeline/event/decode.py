@@ -1,0 +1,162 @@
+"""From bytes, or from a mapped log record, to an `ApiCall`, or to the reason why not."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from pipeline.event.api_call import FIELDS, REQUIRED_FIELDS, SCHEMA_VERSION, ApiCall
+from pipeline.event.reject import Rejected, RejectReason, rejected
+
+_KNOWN = frozenset(FIELDS)
+_TIMES = ("ts", "signup_ts")
+_HEXADECIMAL = ("prompt_hash", "prompt_simhash", "system_prompt_hash")
+_FIELD_OF_ERROR = re.compile(r"at `\$\.(\w+)")
+#: Characters kept of one value of `attributes`, and the number of attributes kept.
+ATTRIBUTE_LENGTH = 1024
+ATTRIBUTE_COUNT = 64
+
+_decoder = msgspec.json.Decoder(ApiCall)
+_any_decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
+
+
+class EventLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the settings allow of an event."""
+
+    earliest: int = 1_262_304_000_000
+    """Epoch milliseconds; an older `ts` is rejected. 2010-01-01 by default."""
+    max_future_s: int = 600
+    """Seconds that `ts` may lie after the time of receipt."""
+    max_bytes: int = 1 << 20
+    """Largest message in bytes."""
+
+
+def decode(raw: bytes, *, received_at: int, limits: EventLimits) -> ApiCall | Rejected:
+    """Decode one native JSON event.
+
+    `received_at` is epoch milliseconds: the record's time in Kafka, or the time a file is read; the decoder reads no clock.
+    """
+    if len(raw) > limits.max_bytes:
+        detail = f"{len(raw)} bytes, the limit is {limits.max_bytes}"
+        return rejected(RejectReason.OVERSIZED, detail, raw, received_at)
+    try:
+        call = _decoder.decode(raw)
+    except msgspec.ValidationError:
+        return _decode_slowly(raw, received_at, limits)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return rejected(RejectReason.MALFORMED_JSON, str(error), raw, received_at)
+    return _checked(call, raw, received_at, limits)
+
+
+def from_mapping(
+    mapping: Mapping[str, object],
+    raw: bytes,
+    *,
+    received_at: int,
+    limits: EventLimits,
+    lax: bool = False,
+) -> ApiCall | Rejected:
+    """Build an `ApiCall` from a mapping with the names of the schema; other names go to `attributes`.
+
+    With `lax`, text is read as the number or truth value the field wants, as a CSV needs it.
+    """
+    fields: dict[str, object] = {}
+    attributes: dict[str, str] = {}
+    for name, value in mapping.items():
+        if name == "attributes":
+            if isinstance(value, Mapping):
+                for key, item in value.items():
+                    _keep(attributes, str(key), item)
+            elif value is not None:
+                return rejected(RejectReason.WRONG_TYPE, "attributes is not an object", raw, received_at)
+        elif name in _KNOWN:
+            if value is not None:
+                fields[name] = value
+        else:
+            _keep(attributes, name, value)
+    for name in REQUIRED_FIELDS:
+        if name not in fields:
+            return rejected(RejectReason.MISSING_FIELD, f"{name} is missing", raw, received_at)
+    version = fields.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        detail = f"schema_version {version!r}, this program reads {SCHEMA_VERSION}"
+        return rejected(RejectReason.UNKNOWN_SCHEMA_VERSION, detail, raw, received_at)
+    fields["attributes"] = attributes
+    try:
+        call = msgspec.convert(fields, ApiCall, strict=not lax)
+    except msgspec.ValidationError as error:
+        return rejected(_reason_of(str(error)), str(error), raw, received_at)
+    except (OverflowError, ValueError) as error:
+        return rejected(RejectReason.TIME_INVALID, str(error), raw, received_at)
+    return _checked(call, raw, received_at, limits)
+
+
+def encode(call: ApiCall) -> bytes:
+    """The native JSON of a call, on one line without a newline; `decode` gives the same call back."""
+    return _encoder.encode(call)
+
+
+def _decode_slowly(raw: bytes, received_at: int, limits: EventLimits) -> ApiCall | Rejected:
+    # The struct decoder stops at the first unknown field; those are to be kept, so look at the document as a mapping.
+    try:
+        document = _any_decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return rejected(RejectReason.MALFORMED_JSON, str(error), raw, received_at)
+    if not isinstance(document, dict):
+        return rejected(RejectReason.NOT_AN_OBJECT, f"a JSON {type(document).__name__}", raw, received_at)
+    return from_mapping(document, raw, received_at=received_at, limits=limits)
+
+
+def _checked(call: ApiCall, raw: bytes, received_at: int, limits: EventLimits) -> ApiCall | Rejected:
+    if call.ts < limits.earliest:
+        detail = f"ts {call.ts} lies before the earliest allowed, {limits.earliest}"
+        return rejected(RejectReason.TIME_TOO_OLD, detail, raw, received_at)
+    if call.ts > received_at + limits.max_future_s * 1000:
+        detail = f"ts {call.ts} lies more than {limits.max_future_s} s after its receipt at {received_at}"
+        return rejected(RejectReason.TIME_IN_FUTURE, detail, raw, received_at)
+    if call.signup_ts is not None and not 0 <= call.signup_ts <= received_at + limits.max_future_s * 1000:
+        detail = f"signup_ts {call.signup_ts} is before 1970 or in the future"
+        return rejected(RejectReason.TIME_INVALID, detail, raw, received_at)
+    if call.schema_version != SCHEMA_VERSION:
+        detail = f"schema_version {call.schema_version}, this program reads {SCHEMA_VERSION}"
+        return rejected(RejectReason.UNKNOWN_SCHEMA_VERSION, detail, raw, received_at)
+    for name in _HEXADECIMAL:
+        value = getattr(call, name)
+        if value is not None and not _is_hexadecimal(value):
+            return rejected(RejectReason.TEXT_INVALID, f"{name} is not hexadecimal", raw, received_at)
+    if len(call.attributes) > ATTRIBUTE_COUNT or any(len(v) > ATTRIBUTE_LENGTH for v in call.attributes.values()):
+        attributes: dict[str, str] = {}
+        for key, item in call.attributes.items():
+            _keep(attributes, key, item)
+        call.attributes = attributes
+    return call
+
+
+def _is_hexadecimal(text: str) -> bool:
+    try:
+        # A hash may have an odd number of digits; white space, which fromhex skips, makes the count differ.
+        return len(bytes.fromhex(text if len(text) % 2 == 0 else "0" + text)) == (len(text) + 1) // 2
+    except ValueError:
+        return False
+
+
+def _keep(attributes: dict[str, str], name: str, value: object) -> None:
+    if value is None or len(attributes) >= ATTRIBUTE_COUNT:
+        return
+    text = value if isinstance(value, str) else _encoder.encode(value).decode()
+    attributes[name[:ATTRIBUTE_LENGTH]] = text[:ATTRIBUTE_LENGTH]
+
+
+def _reason_of(message: str) -> RejectReason:
+    found = _FIELD_OF_ERROR.search(message)
+    field = found.group(1) if found else ""
+    if "RFC3339" in message or "timezone" in message or (field in _TIMES and "out of range" in message.lower()):
+        return RejectReason.TIME_INVALID
+    if "of length" in message:
+        if field == "event_id":
+            return RejectReason.EVENT_ID_INVALID
+        return RejectReason.ACCOUNT_INVALID if field == "account_id" else RejectReason.TEXT_INVALID
+    if " >= " in message or " <= " in message or "out of range" in message.lower():
+        return RejectReason.NUMBER_OUT_OF_RANGE
+    return RejectReason.WRONG_TYPE

@@ -39,8 +39,8 @@ Simhash = Annotated[str, Meta(min_length=16, max_length=16)]
 class ApiCall(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One call of an API by an account.
 
-    Times are epoch milliseconds in UTC, sizes bytes, latencies milliseconds. No prompt or completion text is part of it.
-    What another field names lands in `attributes`.
+    Times are epoch milliseconds in UTC, sizes bytes, latencies milliseconds. No prompt or completion text is part
+    of it. Unknown fields of the wire go to `attributes`.
     """
 
     # required
@@ -92,10 +92,12 @@ class ApiCall(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_f
 
     def __post_init__(self) -> None:
         """Bring times to epoch milliseconds."""
-        if type(self.ts) is not int:
-            self.ts = epoch_milliseconds(self.ts)
-        if self.signup_ts is not None and type(self.signup_ts) is not int:
-            self.signup_ts = epoch_milliseconds(self.signup_ts)
+        ts: object = self.ts
+        if isinstance(ts, datetime):
+            self.ts = epoch_milliseconds(ts)
+        signup_ts: object = self.signup_ts
+        if isinstance(signup_ts, datetime):
+            self.signup_ts = epoch_milliseconds(signup_ts)
 
 
 def epoch_milliseconds(moment: datetime) -> int:

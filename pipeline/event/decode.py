@@ -35,7 +35,7 @@ class EventLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 def decode(raw: bytes, *, received_at: int, limits: EventLimits) -> ApiCall | Rejected:
     """Decode one native JSON event.
 
-    `received_at` is epoch milliseconds: the record's time in Kafka, or the time a file is read; the decoder reads no clock.
+    `received_at` is epoch milliseconds: the record's time in Kafka, or when a file is read; the decoder reads no clock.
     """
     if len(raw) > limits.max_bytes:
         detail = f"{len(raw)} bytes, the limit is {limits.max_bytes}"

@@ -1,4 +1,4 @@
-"""Which partition an account's events are in: Kafka's default partitioner, so that files replay as Kafka shards them."""
+"""Which partition an account is in: Kafka's default partitioner, so that files replay as Kafka shards them."""
 
 _SEED = 0x9747B28C
 _M = 0x5BD1E995

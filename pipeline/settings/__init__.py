@@ -1,0 +1,23 @@
+"""Settings: what there is to set (`sections`), and how it is read (`load`)."""
+
+from pipeline.settings.load import DEFAULT_FILE, SettingsError, load
+from pipeline.settings.sections import (
+    DetectorSettings,
+    EngineSettings,
+    IncidentSettings,
+    Settings,
+    StoreSettings,
+    StreamSettings,
+)
+
+__all__ = [
+    "DEFAULT_FILE",
+    "DetectorSettings",
+    "EngineSettings",
+    "IncidentSettings",
+    "Settings",
+    "SettingsError",
+    "StoreSettings",
+    "StreamSettings",
+    "load",
+]

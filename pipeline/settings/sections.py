@@ -1,0 +1,169 @@
+"""Every setting, its default and its meaning, in one typed list; the reference in the docs is made from it."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from pipeline.event.decode import EventLimits
+
+Positive = Annotated[int, Meta(gt=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of `stillwatch.toml`; frozen, its fields documented by the text below each."""
+
+
+class StreamSettings(Section, frozen=True):
+    """The broker, the topics and the worker."""
+
+    broker: str = "embedded"
+    """`embedded`, or `kafka://host:9092[,host:9092]`."""
+    group: str = "stillwatch"
+    """Consumer group of the workers, and the Faust application's id."""
+    partitions: Positive = 8
+    """Partitions of `api-calls`. Replays shard accounts by it too, so it must be the number the topic has."""
+    replication: Positive = 1
+    """Copies of each topic's partitions; 3 on a production cluster."""
+    retention_hours: Positive = 168
+    """How long `api-calls` and `api-calls.rejected` keep records."""
+    incidents_retention_hours: Positive = 2160
+    """How long `incidents` keeps records."""
+    api_calls_topic: str = "api-calls"
+    """Topic of the events."""
+    rejected_topic: str = "api-calls.rejected"
+    """Topic of what could not be used."""
+    signals_topic: str = "account-signals"
+    """Topic of the per-window summaries, re-keyed by link."""
+    incidents_topic: str = "incidents"
+    """Topic of every change of an incident."""
+    max_batch_events: Positive = 20_000
+    """Most events of one partition that are processed at once."""
+    max_batch_bytes: Positive = 8 << 20
+    """Most bytes fetched of one partition at once."""
+    max_queued_batches: Positive = 4
+    """Fetched batches that may wait for the engine; then fetching stops."""
+    reject_share_limit: Share = 0.5
+    """The worker stops when more than this share of recent records is rejected: a wrong deployment, not bad records."""
+    reject_share_window: Positive = 10_000
+    """Recent records that `reject_share_limit` looks at; at least a tenth of it must have been seen."""
+    connect_patience_s: PositiveFloat = 60.0
+    """Seconds to wait for a broker or store that is not there at start."""
+    web_port: Annotated[int, Meta(ge=0, le=65535)] = 6066
+    """Port of the worker's web page with `/health` and `/metrics`; 0 for any free one."""
+    web_host: str = "127.0.0.1"
+    """Address that the worker's web page listens on."""
+
+
+class StoreSettings(Section, frozen=True):
+    """ClickHouse."""
+
+    address: str = "chdb:.stillwatch/store"
+    """`chdb:FOLDER`, `clickhouse://user@host:8123/stillwatch` or `clickhouses://` with TLS. Never a password."""
+    password_file: str = ""
+    """File with the password; `STILLWATCH_STORE_PASSWORD` does the same from the environment."""
+    insert_max_rows: Positive = 100_000
+    """Rows of one table that wait at most before they are inserted."""
+    insert_max_seconds: PositiveFloat = 1.0
+    """Seconds that a row waits at most before it is inserted."""
+    retry_max_seconds: PositiveFloat = 300.0
+    """Seconds that an insert is tried again before the worker gives up; offsets are not committed meanwhile."""
+
+
+class DetectorSettings(Section, frozen=True):
+    """One detector: a model, what it sees, and how far it is shared."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=40, pattern="^[a-z0-9_]+$")]
+    """Stands in reasons and metrics; unique."""
+    model: str = "stillwatch.PeerLocationScale"
+    """A model of Stillwatch (`stillwatch.…`), or any anomaly detector of River (`river.anomaly.HalfSpaceTrees`)."""
+    on: str = "window"
+    """`event` or `window`."""
+    window_s: int = 0
+    """For `window`: 60, 600, 3600 or 86400."""
+    features: tuple[str, ...] = ()
+    """Features the model sees, in this order; a supervised model takes the last as its target."""
+    scope: str = "account"
+    """`account`: one model per account; `partition`: one model for all accounts of a partition."""
+    fill_zeros: bool = True
+    """Windows without a call are learnt as zeros (the latest 168 at most)."""
+    parameters: dict[str, bool | int | float | str] = {}
+    """Keyword arguments of the model."""
+
+
+class IncidentSettings(Section, frozen=True):
+    """When an account's scores become an incident, and when it ends."""
+
+    drift: PositiveFloat = 3.0
+    """Evidence in nats that a window must exceed to count; see `pipeline/incidents/evidence.py`."""
+    open_at: PositiveFloat = 12.0
+    """Accumulated evidence in nats that opens an incident."""
+    close_at: Annotated[float, Meta(ge=0)] = 2.0
+    """An incident closes when its evidence has fallen below this; lower than `open_at`."""
+    quiet_s: Positive = 21_600
+    """Seconds without new evidence after which an incident closes."""
+    minimum_calls: Annotated[int, Meta(ge=0)] = 20
+    """Calls an account must have made before it can have an incident."""
+
+
+class EngineSettings(Section, frozen=True):
+    """Windows, detectors and incidents: everything that the verdicts depend on."""
+
+    allowed_lateness_s: Annotated[int, Meta(ge=0, le=3600)] = 120
+    """Seconds of event time that the watermark stays behind the newest event."""
+    deduplication_s: Positive = 86_400
+    """Seconds of event time within which a second event of the same `event_id` is recognised, memory permitting."""
+    deduplication_events: Annotated[int, Meta(ge=1024, le=1 << 28)] = 1 << 20
+    """Most event ids remembered per partition and generation; two generations are kept."""
+    reasons_from: Share = 0.95
+    """Scores from here on carry reasons."""
+    calibration_half_life: PositiveFloat = 50_000.0
+    """Scores of a detector after which a remembered one counts half."""
+    detectors: tuple[DetectorSettings, ...] = (
+        DetectorSettings(
+            name="call_shape",
+            on="event",
+            features=("log_input_tokens", "log_output_tokens", "log_gap_s"),
+            parameters={"half_life": 500.0, "prior": 20.0},
+        ),
+        DetectorSettings(
+            name="minute_rate",
+            window_s=60,
+            features=("log_calls", "log_output_tokens"),
+            fill_zeros=False,
+            parameters={"half_life": 300.0, "prior": 20.0},
+        ),
+        DetectorSettings(
+            name="ten_minute_rate",
+            window_s=600,
+            features=("log_calls", "log_output_tokens"),
+            fill_zeros=False,
+            parameters={"half_life": 300.0, "prior": 20.0},
+        ),
+        DetectorSettings(
+            name="hour_volume",
+            window_s=3600,
+            features=("log_calls", "log_output_tokens", "log_distinct_prompts", "log_distinct_addresses"),
+            parameters={"half_life": 168.0, "prior": 24.0},
+        ),
+        DetectorSettings(
+            name="day_volume",
+            window_s=86_400,
+            features=("log_calls", "log_output_tokens", "log_distinct_prompts", "log_distinct_addresses"),
+            parameters={"half_life": 14.0, "prior": 5.0},
+        ),
+    )
+    """The detectors; naming any in a file replaces the list."""
+    incident: IncidentSettings = IncidentSettings()
+    """When an incident opens and closes."""
+
+
+class Settings(Section, frozen=True):
+    """All settings."""
+
+    stream: StreamSettings = StreamSettings()
+    store: StoreSettings = StoreSettings()
+    event: EventLimits = EventLimits()
+    engine: EngineSettings = EngineSettings()

@@ -5,24 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.incidents.incident import Incident, Reason
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-
-
-class Reason(msgspec.Struct, frozen=True, array_like=True):
-    """One feature that moved a score."""
-
-    feature: str
-    """Name of the feature, with the detector's name before a colon."""
-    observed: float
-    expected: float
-    share: float
-    """Part of the score that this feature accounts for, 0 to 1; the shares of a row add up to 1 at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,32 +57,6 @@ class AccountWindows:
     distinct_user_agents: Int64
     score: Float64
     reasons: list[Sequence[Reason]]
-
-
-class Incident(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of an incident; each change makes a new one with a higher `version`. Times are epoch milliseconds."""
-
-    incident_id: str
-    version: int
-    kind: str
-    entity_type: str
-    entity_id: str
-    opened_at: int
-    """Event time of the first evidence."""
-    detected_at: int
-    """Event time of the event that raised it."""
-    last_seen_at: int
-    closed_at: int | None
-    severity: str
-    """`low`, `medium`, `high` or `critical`."""
-    peak_score: float
-    reasons: tuple[Reason, ...]
-    status: str
-    """`open` or `closed`."""
-    output_tokens: int
-    """Tokens drawn between `opened_at` and `last_seen_at` in the windows seen."""
-    summary: str
-    """One sentence for people."""
 
 
 @dataclass(frozen=True, slots=True)

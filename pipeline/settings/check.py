@@ -13,6 +13,9 @@ def mistakes_in(settings: Settings) -> Iterator[str]:
     incident = settings.engine.incident
     if incident.close_at >= incident.open_at:
         yield f"engine.incident.close_at: {incident.close_at} is not below open_at, {incident.open_at}"
+    for window_s in incident.windows_s:
+        if window_s not in WINDOWS_S:
+            yield f"engine.incident.windows_s: {window_s} is none of {', '.join(map(str, WINDOWS_S))}"
     names: set[str] = set()
     for index, detector in enumerate(settings.engine.detectors):
         where = f"engine.detectors[{index}] ({detector.name})"

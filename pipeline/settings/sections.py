@@ -91,11 +91,15 @@ class DetectorSettings(Section, frozen=True):
     """Windows without a call are learnt as zeros (the latest 168 at most)."""
     parameters: dict[str, bool | int | float | str] = {}
     """Keyword arguments of the model."""
+    scaler: str = ""
+    """A scaler of River put before the model (`river.preprocessing.StandardScaler`)."""
 
 
 class IncidentSettings(Section, frozen=True):
     """When an account's scores become an incident, and when it ends."""
 
+    windows_s: tuple[int, ...] = (3600, 86_400)
+    """Lengths of the windows that carry evidence, in seconds."""
     drift: PositiveFloat = 3.0
     """Evidence in nats that a window must exceed to count; see `pipeline/incidents/evidence.py`."""
     open_at: PositiveFloat = 12.0
@@ -119,21 +123,29 @@ class EngineSettings(Section, frozen=True):
     """Most event ids remembered per partition and generation; two generations are kept."""
     reasons_from: Share = 0.95
     """Scores from here on carry reasons."""
-    calibration_half_life: PositiveFloat = 50_000.0
-    """Scores of a detector after which a remembered one counts half."""
+    calibration_scores: Annotated[int, Meta(ge=100, le=1_000_000)] = 5_000
+    """Latest raw scores per detector that a new one is ranked among; its score is at most 1 - 1/(this + 1)."""
     detectors: tuple[DetectorSettings, ...] = (
+        DetectorSettings(
+            name="answer_length",
+            model="river.anomaly.GaussianScorer",
+            on="event",
+            features=("log_output_tokens",),
+            parameters={"grace_period": 30},
+        ),
         DetectorSettings(
             name="call_shape",
             on="event",
-            features=("log_input_tokens", "log_output_tokens", "log_gap_s"),
+            features=("log_input_tokens", "log_output_tokens", "log_reasoning_tokens", "new_address", "new_model"),
             parameters={"half_life": 500.0, "prior": 20.0},
         ),
         DetectorSettings(
             name="minute_rate",
+            model="river.anomaly.GaussianScorer",
             window_s=60,
-            features=("log_calls", "log_output_tokens"),
+            features=("log_output_tokens",),
             fill_zeros=False,
-            parameters={"half_life": 300.0, "prior": 20.0},
+            parameters={"grace_period": 30},
         ),
         DetectorSettings(
             name="ten_minute_rate",
@@ -146,6 +158,7 @@ class EngineSettings(Section, frozen=True):
             name="hour_volume",
             window_s=3600,
             features=("log_calls", "log_output_tokens", "log_distinct_prompts", "log_distinct_addresses"),
+            fill_zeros=False,
             parameters={"half_life": 168.0, "prior": 24.0},
         ),
         DetectorSettings(

@@ -1,0 +1,1 @@
+"""Detectors: models of River per account, and the calibration of their scores."""

@@ -1,0 +1,96 @@
+"""From settings to detectors: looks models and features up by name, and says all that is wrong with them."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+from river.base import AnomalyDetector, Estimator, SupervisedAnomalyDetector
+
+from pipeline.detectors.base import Detector
+from pipeline.detectors.location_scale import PeerLocationScale
+from pipeline.detectors.per_account import PeerDetector, RiverDetector
+from pipeline.features.layout import EVENT_FEATURES
+from pipeline.features.window import WINDOW_FEATURES
+from pipeline.settings import DetectorSettings
+
+OWN_MODELS = {"stillwatch.PeerLocationScale": PeerLocationScale}
+#: Limits of a feature for models that want them: logarithms of counts stay below ln(10^11).
+_LOG_LIMITS, _SHARE_LIMITS = (0.0, 25.0), (0.0, 1.0)
+
+
+class DetectorError(Exception):
+    """Detectors of the settings cannot be built; `mistakes` has one line for each."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+def build_detectors(settings: Iterable[DetectorSettings]) -> list[Detector]:
+    """A new detector for each of `settings`. Raises `DetectorError` with every mistake."""
+    built: list[Detector] = []
+    mistakes: list[str] = []
+    for index, one in enumerate(settings):
+        try:
+            built.append(_build(one))
+        except (ValueError, TypeError) as error:
+            mistakes.append(f"engine.detectors[{index}] ({one.name}): {error}")
+    if mistakes:
+        raise DetectorError(mistakes)
+    return built
+
+
+def _build(settings: DetectorSettings) -> Detector:
+    known: Iterable[str] = EVENT_FEATURES if settings.on == "event" else WINDOW_FEATURES
+    unknown = [feature for feature in settings.features if feature not in known]
+    if unknown:
+        raise ValueError(f"no such feature of a {settings.on}: {', '.join(unknown)}; there are {', '.join(known)}")
+    parameters: dict[str, Any] = dict(settings.parameters)
+    own = OWN_MODELS.get(settings.model)
+    if own is not None:
+        if settings.scaler or settings.scope != "account":
+            raise ValueError(f"{settings.model} takes no scaler and has the scope account")
+        create = functools.partial(own, **parameters)
+        create()
+        return PeerDetector(settings.name, settings.features, settings.fill_zeros, create)
+    model = _look_up(settings.model, "anomaly detector", (AnomalyDetector, SupervisedAnomalyDetector))
+    supervised = issubclass(model, SupervisedAnomalyDetector)
+    accepted = inspect.signature(model).parameters
+    if "seed" in accepted:
+        parameters.setdefault("seed", 1)
+    if "limits" in accepted and not settings.scaler:
+        limits = {name: _LOG_LIMITS if name.startswith("log_") else _SHARE_LIMITS for name in settings.features}
+        parameters.setdefault("limits", limits)
+    scaler = _look_up(settings.scaler, "scaler", (Estimator,)) if settings.scaler else None
+    if scaler is not None and supervised:
+        raise ValueError(f"{settings.model} is supervised and takes no scaler")
+
+    def create_model() -> Any:
+        return model(**parameters) if scaler is None else scaler() | model(**parameters)
+
+    create_model()
+    return RiverDetector(
+        settings.name,
+        settings.features,
+        settings.fill_zeros,
+        create_model,
+        supervised=supervised,
+        shared=settings.scope == "partition",
+    )
+
+
+def _look_up(path: str, what: str, kinds: tuple[type, ...]) -> Any:
+    module, _, name = path.rpartition(".")
+    if module != "river" and not module.startswith("river."):
+        raise ValueError(f"{path} is no model: name one of {', '.join(OWN_MODELS)} or a {what} of River (river.…)")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        raise ValueError(f"River has no {path}") from None
+    if not (isinstance(found, type) and issubclass(found, kinds)):
+        raise ValueError(f"{path} is no {what} of River")
+    return found

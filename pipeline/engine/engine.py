@@ -1,0 +1,142 @@
+"""The engine of one partition: events in order into scores, windows and incidents.
+
+It reads no clock, no network and no random source: the same events in the same order give the same verdicts,
+whatever the batches. Information flows one way: events to windows, windows to incidents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detectors.build import build_detectors
+from pipeline.engine.identity import AccountSlots, RecentIdentities
+from pipeline.engine.scoring import Scorer
+from pipeline.engine.verdicts import AccountWindows, CallScores, Verdicts
+from pipeline.event.columns import EventBatch
+from pipeline.features.extract import ClosedWindows, EventFeatures, extract
+from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, SUM_NAMES, WINDOW_S
+from pipeline.features.state import make_room, new_state
+from pipeline.features.window import window_features
+from pipeline.incidents.incident import Incident, Reason
+from pipeline.incidents.tracker import IncidentTracker, ScoredWindow
+from pipeline.settings import DetectorSettings, EngineSettings
+
+Int64 = NDArray[np.int64]
+
+
+class Engine:
+    """Scores the events of one partition of `api-calls`."""
+
+    def __init__(self, settings: EngineSettings, partition: int) -> None:
+        """Raises `pipeline.detectors.build.DetectorError` when the settings' detectors cannot be built."""
+        self.settings = settings
+        self.partition = partition
+        self._slots = AccountSlots()
+        self._identities = RecentIdentities(settings.deduplication_events, settings.deduplication_s * 1000)
+        self._features = new_state(settings.allowed_lateness_s)
+        built = list(zip(settings.detectors, build_detectors(settings.detectors), strict=True))
+
+        def scorer(on: str, window_s: int, columns: Sequence[str]) -> Scorer:
+            chosen = [(one, detector) for one, detector in built if one.on == on and one.window_s == window_s]
+            names = [one.features for one, _ in chosen]
+            return Scorer([detector for _, detector in chosen], names, columns, settings.calibration_scores)
+
+        self._window_columns = _features_on_windows(settings.detectors)
+        self._event_scorer = scorer("event", 0, EVENT_FEATURE_NAMES)
+        self._window_scorers = [scorer("window", window_s, self._window_columns) for window_s in WINDOW_S]
+        self._incidents = IncidentTracker(settings.incident)
+
+    @property
+    def watermark(self) -> int:
+        """Event time in epoch milliseconds up to which windows are closed; -1 before the first event."""
+        minute = int(self._features.clock[1])
+        return minute * 60_000 if minute >= 0 else -1
+
+    @property
+    def accounts(self) -> int:
+        """Accounts seen."""
+        return len(self._slots)
+
+    def process(self, batch: EventBatch) -> Verdicts:
+        """Take the next events of the partition in; the verdicts on them and on what they let close."""
+        duplicates = self._identities.duplicates(batch.identity, batch.ts)
+        slots = self._slots.of(batch.account_id)
+        make_room(self._features, len(self._slots))
+        features, windows = extract(batch, slots, duplicates, self._features, self.settings.allowed_lateness_s)
+        call_scores = self._score_events(batch, slots, duplicates, features)
+        account_windows, incidents = self._score_windows(batch, windows)
+        return Verdicts(self.partition, duplicates, call_scores, account_windows, incidents)
+
+    def _score_events(
+        self, batch: EventBatch, slots: Int64, duplicates: NDArray[np.bool_], features: EventFeatures
+    ) -> CallScores:
+        kept = np.flatnonzero(~duplicates)
+        scores = np.empty(kept.size)
+        reasons: list[Sequence[Reason]] = []
+        score_and_learn = self._event_scorer.score_and_learn
+        reasons_from = self.settings.reasons_from
+        rows = features.values[kept].tolist()
+        for index, (slot, row) in enumerate(zip(slots[kept].tolist(), rows, strict=True)):
+            scores[index], why = score_and_learn(slot, row, 0, reasons_from)
+            reasons.append(why)
+        account_id, event_id = batch.account_id, batch.event_id
+        return CallScores(
+            account_id=[account_id[i] for i in kept],
+            ts=batch.ts[kept],
+            event_id=[event_id[i] for i in kept],
+            score=scores,
+            late=features.late[kept],
+            offset=batch.offset[kept],
+            reasons=reasons,
+        )
+
+    def _score_windows(self, batch: EventBatch, windows: ClosedWindows) -> tuple[AccountWindows, list[Incident]]:
+        count = len(windows)
+        account_of = self._slots.account_of
+        window_s = np.asarray(WINDOW_S, np.int64)[windows.level]
+        start = windows.number * window_s * 1000
+        scores = np.empty(count)
+        reasons: list[Sequence[Reason]] = []
+        incidents: list[Incident] = []
+        reasons_from = self.settings.reasons_from
+        columns = zip(
+            windows.slot.tolist(),
+            windows.level.tolist(),
+            window_s.tolist(),
+            start.tolist(),
+            windows.empty_before.tolist(),
+            batch.ts[windows.at_event].tolist(),
+            windows.account_calls.tolist(),
+            windows.sums[:, SUM_NAMES.index("output_tokens")].tolist(),
+            window_features(windows, self._window_columns).tolist(),
+            strict=True,
+        )
+        for index, (slot, level, length, begin, empty_before, now, calls, output_tokens, row) in enumerate(columns):
+            score, why = self._window_scorers[level].score_and_learn(slot, row, empty_before, reasons_from)
+            scores[index] = score
+            reasons.append(why)
+            incidents.extend(self._incidents.expire(now))
+            window = ScoredWindow(slot, account_of[slot], length, begin, score, int(output_tokens), calls)
+            changed = self._incidents.window(window, now, why)
+            if changed is not None:
+                incidents.append(changed)
+        sums = {name: windows.sums[:, column].astype(np.int64) for column, name in enumerate(SUM_NAMES)}
+        distinct = {name: windows.distinct[:, column].astype(np.int64) for column, name in enumerate(DISTINCT_NAMES)}
+        account_windows = AccountWindows(
+            account_id=[account_of[slot] for slot in windows.slot],
+            window_s=window_s,
+            window_start=start,
+            score=scores,
+            reasons=reasons,
+            **sums,
+            **distinct,
+        )
+        return account_windows, incidents
+
+
+def _features_on_windows(detectors: Sequence[DetectorSettings]) -> tuple[str, ...]:
+    # Only what some detector looks at is computed.
+    return tuple(dict.fromkeys(name for one in detectors if one.on == "window" for name in one.features))

@@ -1,0 +1,110 @@
+"""Which account has which slot, and which events were counted before."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.event.hashing import mix
+
+_CURRENT, _USED, _SINCE = 0, 1, 2
+
+
+class AccountSlots:
+    """Slots for accounts, given out in the order of their first events."""
+
+    def __init__(self) -> None:
+        self.slot_of: dict[str, int] = {}
+        self.account_of: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.account_of)
+
+    def of(self, account_ids: list[str]) -> NDArray[np.int64]:
+        """The slot of each account; new accounts get the next ones."""
+        slot_of = self.slot_of
+        slots = np.empty(len(account_ids), np.int64)
+        for index, account_id in enumerate(account_ids):
+            slot = slot_of.get(account_id)
+            if slot is None:
+                slot = slot_of[account_id] = len(self.account_of)
+                self.account_of.append(account_id)
+            slots[index] = slot
+        return slots
+
+
+class RecentIdentities:
+    """The identities of recent events, in two generations of hash tables with open addressing.
+
+    A generation ends after `events` identities or `span_ms` of event time; the one before it is then forgotten. So an identity
+    is recognised for at least one generation. A 64-bit hash stands for an identity: among 10^7 remembered ones, a
+    new event is taken for a known one with a probability of 5e-13.
+    """
+
+    def __init__(self, events: int, span_ms: int) -> None:
+        self._events = events
+        self._span_ms = span_ms
+        self._tables = np.zeros((2, 2048), np.uint64)
+        self._status = np.zeros(3, np.int64)
+
+    def duplicates(self, identity: NDArray[np.uint64], ts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the events, in order, were counted before; the others are remembered."""
+        self._make_room(identity.size)
+        duplicate = np.zeros(identity.size, np.bool_)
+        _mark(identity, ts, self._tables, self._status, self._events, self._span_ms, duplicate)
+        return duplicate
+
+    def _make_room(self, count: int) -> None:
+        needed = 2 * min(int(self._status[_USED]) + count, self._events)
+        size = self._tables.shape[1]
+        if needed <= size:
+            return
+        while size < needed:
+            size *= 2
+        grown = np.zeros((2, size), np.uint64)
+        for old, new in zip(self._tables, grown, strict=True):
+            for value in old[old != 0]:
+                _insert(new, value)
+        self._tables = grown
+
+
+@numba.njit(cache=True)
+def _insert(table, value):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    # False when the value was there. The table's size is a power of two and it is never more than half full.
+    mask = np.uint64(table.size - 1)
+    at = mix(value) & mask
+    while table[at] != 0:
+        if table[at] == value:
+            return False
+        at = (at + np.uint64(1)) & mask
+    table[at] = value
+    return True
+
+
+@numba.njit(cache=True)
+def _holds(table, value):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    mask = np.uint64(table.size - 1)
+    at = mix(value) & mask
+    while table[at] != 0:
+        if table[at] == value:
+            return True
+        at = (at + np.uint64(1)) & mask
+    return False
+
+
+@numba.njit(cache=True)
+def _mark(identity, ts, tables, status, events, span_ms, duplicate):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    for i in range(identity.size):
+        if status[_USED] == 0:
+            status[_SINCE] = ts[i]
+        elif status[_USED] >= events or ts[i] - status[_SINCE] > span_ms:
+            status[_CURRENT] = 1 - status[_CURRENT]
+            tables[status[_CURRENT]][:] = 0
+            status[_USED] = 0
+            status[_SINCE] = ts[i]
+        current = status[_CURRENT]
+        if _holds(tables[1 - current], identity[i]) or not _insert(tables[current], identity[i]):
+            duplicate[i] = True
+        else:
+            status[_USED] += 1

@@ -1,0 +1,98 @@
+"""From a batch to its features and the windows that closed: the one door to the compiled loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.event.columns import EventBatch
+from pipeline.features.kernel import process_events
+from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, SUM_NAMES
+from pipeline.features.state import FeatureState
+
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
+#: Closed windows that one call of the compiled loop has room for.
+_ROOM = 8192
+_COLUMNS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class EventFeatures:
+    """Features of N events, (N, len(EVENT_FEATURE_NAMES)); rows of duplicates are meaningless."""
+
+    values: Float64
+    late: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedWindows:
+    """Windows that closed, M of them, in the order of closing.
+
+    Shapes: (M,), `sums` (M, len(SUM_NAMES)), `distinct` (M, len(DISTINCT_NAMES)).
+    """
+
+    slot: Int64
+    level: Int64
+    """Index into `layout.WINDOW_S`."""
+    number: Int64
+    """Windows of this length since the epoch."""
+    empty_before: Int64
+    """Windows without a call between the account's previous one of this length and this one."""
+    at_event: Int64
+    """The event of the batch whose time closed it."""
+    account_calls: Int64
+    """Calls of the account so far."""
+    sums: Float64
+    distinct: Float64
+
+    def __len__(self) -> int:
+        return int(self.slot.size)
+
+
+def extract(
+    batch: EventBatch, slots: Int64, duplicates: NDArray[np.bool_], state: FeatureState, allowed_lateness_s: int
+) -> tuple[EventFeatures, ClosedWindows]:
+    """Apply a batch to `state`. `slots` (N,) are the accounts' slots, for which `state` has room."""
+    count = len(batch)
+    features = EventFeatures(np.zeros((count, len(EVENT_FEATURE_NAMES))), np.zeros(count, np.bool_))
+    parts: list[tuple[Int64, Float64, Float64]] = []
+    begin = 0
+    while begin < count:
+        rows = np.empty((_ROOM, _COLUMNS), np.int64)
+        sums = np.empty((_ROOM, len(SUM_NAMES)))
+        distinct = np.empty((_ROOM, len(DISTINCT_NAMES)))
+        filled = np.zeros(1, np.int64)
+        begin = process_events(
+            begin,
+            slots,
+            batch.ts,
+            batch.numbers,
+            batch.hashes,
+            batch.simhash,
+            duplicates,
+            allowed_lateness_s * 1000,
+            state.clock,
+            (state.last_ts, state.calls, state.seen, state.last_window),
+            (state.pane_sums, state.pane_bits, state.pane_registers, state.pane_next, state.pane_head),
+            (state.level_sums, state.level_bits, state.level_registers, state.level_next, state.level_head),
+            (rows, sums, distinct, filled),
+            (features.values, features.late),
+        )
+        used = int(filled[0])
+        if used:
+            parts.append((rows[:used], sums[:used], distinct[:used]))
+    return features, _joined(parts)
+
+
+def _joined(parts: list[tuple[Int64, Float64, Float64]]) -> ClosedWindows:
+    if not parts:
+        rows, sums = np.empty((0, _COLUMNS), np.int64), np.empty((0, len(SUM_NAMES)))
+        distinct = np.empty((0, len(DISTINCT_NAMES)))
+    else:
+        rows, sums, distinct = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    slot, level, number, empty_before, at_event, account_calls = rows.T
+    return ClosedWindows(slot, level, number, empty_before, at_event, account_calls, sums, distinct)

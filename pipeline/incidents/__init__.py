@@ -1,0 +1,1 @@
+"""From scores to incidents: evidence that accumulates, opening and closing with hysteresis."""

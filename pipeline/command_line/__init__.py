@@ -1,0 +1,39 @@
+"""The program `stillwatch`: its commands that need no replay; `replay.command_line` adds the others."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+#: Where each command is, and what it does; a module is imported only when its command is asked for.
+COMMANDS = {
+    "worker": ("pipeline.command_line.worker:worker", "Run the Faust worker: events in, verdicts out."),
+    "ingest": ("pipeline.command_line.ingest:ingest", "Read API logs and send their events to Kafka."),
+    "migrate": ("pipeline.command_line.store_admin:migrate", "Apply the schema to the store."),
+    "doctor": ("pipeline.command_line.store_admin:doctor", "Check every connection, version and topic."),
+    "sql": ("pipeline.command_line.sql:sql", "Run one SQL query on the store, read only."),
+    "top": ("pipeline.command_line.analyst:top", "Show the accounts that are most at risk of being extractors."),
+    "explain": ("pipeline.command_line.analyst:explain", "Show why an account stands out, since when and how much."),
+    "incidents": ("pipeline.command_line.analyst:incidents", "List incidents."),
+    "campaigns": ("pipeline.command_line.analyst:campaigns", "List campaigns of coordinated accounts."),
+    "label": ("pipeline.command_line.analyst:label", "Record an analyst's verdict on an account."),
+}
+
+
+def build_app() -> App:
+    """The program with the commands of the pipeline."""
+    app = App(
+        name="stillwatch",
+        help="Sees, while it happens, which accounts are extracting a model or data through an API.",
+        help_format="plaintext",
+        version=_version,
+    )
+    for name, (where, does) in COMMANDS.items():
+        app.command(where, name=name, help=does)
+    return app
+
+
+def _version() -> str:
+    # Reading the installed package's data takes a while, so only when asked.
+    from importlib.metadata import version
+
+    return version("stillwatch")

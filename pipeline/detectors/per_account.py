@@ -86,10 +86,14 @@ class RiverDetector:
         """The raw score; see `Detector`."""
         model = self._model(slot)
         x = dict(zip(self._features, values, strict=True))
-        if self._supervised:
-            y = x.pop(self._features[-1])
-            return _finite(model.score_one(x, y))
-        return _finite(model.score_one(x))
+        try:
+            if self._supervised:
+                y = x.pop(self._features[-1])
+                return _finite(model.score_one(x, y))
+            return _finite(model.score_one(x))
+        except ArithmeticError:
+            # Some divide by a spread that is still zero.
+            return 0.0
 
     def explain(self, slot: int, values: tuple[float, ...]) -> list[Contribution]:
         """Features by how far they are from the partition's usual; see `Detector`."""

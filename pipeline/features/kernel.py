@@ -215,12 +215,12 @@ def process_events(  # type: ignore[no-untyped-def] # pragma: no cover - compile
         slot = slots[i]
         now = ts[i]
         if now > clock[0]:
-            clock[0] = now
             watermark = (now - lateness) // _MINUTE
             if clock[1] < 0:
                 clock[1] = max(watermark, 0)
             if not close_until(watermark, i, clock, account, panes, upper, out):
                 return i
+            clock[0] = now
         status = numbers[i, 4]
         input_tokens = numbers[i, 0]
         output_tokens = numbers[i, 1]

@@ -1,3 +1,5 @@
+import itertools
+
 import msgspec
 import numpy as np
 from hypothesis import given, settings
@@ -59,7 +61,7 @@ def process(
     engine = Engine(engine_settings, partition=0)
     batch = EventBatch.from_calls(calls, range(len(calls)), 0)
     edges = [0, *sorted(cuts), len(calls)]
-    return rows([engine.process(batch[begin:end]) for begin, end in zip(edges, edges[1:], strict=False)])
+    return rows([engine.process(batch[begin:end]) for begin, end in itertools.pairwise(edges)])
 
 
 @settings(max_examples=20, deadline=None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,9 +118,24 @@ def free_port() -> int:
         return port
 
 
-def first_answering(servers: Iterable[str]) -> str | None:
-    """The first of `servers` that accepts connections."""
-    return next((server for server in servers if answers(server)), None)
+def wait_for_broker(servers: Iterable[str], patience_s: float, say: Callable[[str], None]) -> None:
+    """Return as soon as one of `servers` accepts connections; tried again with growing pauses for `patience_s`.
+
+    `say` is given one line when there is something to wait for. Raises `BrokerNotRunningError`.
+    """
+    names = list(servers)
+    began, pause, told = time.monotonic(), 0.25, False
+    while not any(answers(server) for server in names):
+        waited = time.monotonic() - began
+        if waited >= patience_s:
+            raise BrokerNotRunningError(
+                f"no broker answers at {','.join(names)} after {waited:.0f} s: start it, or check --broker"
+            )
+        if not told:
+            say(f"no broker answers at {','.join(names)}; trying for {patience_s:g} s")
+            told = True
+        time.sleep(min(pause, max(0.0, patience_s - waited)))
+        pause = min(pause * 2, 5.0)
 
 
 def _is_alive(pid: int) -> bool:

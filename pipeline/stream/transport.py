@@ -27,6 +27,8 @@ logger = get_logger(__name__)
 FETCH_TIMEOUT_S = 1.0
 #: Longest time that the broker may hold a fetch that finds nothing.
 FETCH_MAX_WAIT_MS = 500
+#: Time that batches under way get to become durable when the worker stops or loses partitions; less than a rebalance.
+DRAIN_PATIENCE_S = 45.0
 COMMIT_TRIES_AT_END = 3
 
 
@@ -152,10 +154,10 @@ class Consumer(driver.Consumer):
     """
 
     _thread: ConsumerThread
-    drain_patience_s: ClassVar[float] = 30.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.drain_patience_s = DRAIN_PATIENCE_S
         self.ledgers: dict[TP, PartitionLedger] = {}
         self.ends: dict[TP, int] = {}
         self.missing_offsets = 0

@@ -1,0 +1,248 @@
+"""What the worker owes the world for a batch, and the order in which it pays: rows, then topics, then the ack.
+
+Batches are gathered into a pile. A pile is finished when it has enough rows or is old enough; while one is being
+finished the next gathers, and when that is full too, `put` blocks: the engine, the fetch and at last Kafka wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from pipeline.stream import metrics as m
+
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 15.0
+
+
+class RowWriter(Protocol):
+    """Of the store: gathers rows in `add`, inserts them in `flush`; a `flush` that failed can be called again."""
+
+    def add(self, table: str, rows: pa.Table) -> None:
+        """Take rows for a table."""
+
+    def flush(self) -> object:
+        """Insert what was taken; blocks."""
+
+
+class GaveUpError(Exception):
+    """Trying again would not help, or was tried for long enough; the text is one line."""
+
+
+@dataclass(slots=True)
+class Publication:
+    """A record for a topic. It is sent when it is put, and again until the broker has acked it."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    acked: asyncio.Future[object] | None = None
+
+
+#: Hands a record to the producer; the awaitable it gives back resolves when the broker has acked the record.
+Publish = Callable[[Publication], Awaitable[Awaitable[object]]]
+
+
+@dataclass(slots=True)
+class Effects:
+    """What one batch is to cause before it may be acked."""
+
+    done: Callable[[], None]
+    """Acks the batch."""
+    rows: Sequence[tuple[str, pa.Table]] = ()
+    publications: Sequence[Publication] = ()
+    incidents: int = 0
+    """How many of the publications are changes of incidents."""
+
+
+@dataclass(slots=True)
+class _Pile:
+    writer: RowWriter
+    opened_at: float
+    effects: list[Effects] = field(default_factory=list)
+    rows: int = 0
+    tables: dict[str, int] = field(default_factory=dict)
+
+
+class Sink:
+    """Makes effects durable, in order. `put` is called by the agents, `run` is a task of its own.
+
+    `put` may block; `urge` never does. Nothing that was put is lost while the process lives: a failed insert is tried
+    again until `retry_max_s` has passed, then `fail` is called with one line and the pile stays unacked.
+    """
+
+    def __init__(
+        self,
+        new_writer: Callable[[], RowWriter],
+        publish: Publish,
+        metrics: m.Metrics,
+        fail: Callable[[str], None],
+        *,
+        max_rows: int,
+        max_s: float,
+        retry_max_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._new_writer = new_writer
+        self._publish = publish
+        self._metrics = metrics
+        self._fail = fail
+        self._max_rows = max_rows
+        self._max_s = max_s
+        self._retry_max_s = retry_max_s
+        self._clock = clock
+        self._pile = _Pile(new_writer(), clock())
+        self._urged = False
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        # One thread: inserts keep their order, and chDB is never entered twice.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self.problem = ""
+        """What keeps rows from being written just now; empty when nothing does."""
+        self.failed = False
+
+    async def put(self, effects: Effects) -> None:
+        """Take over the effects of a batch; waits while as much as allowed is waiting already."""
+        while self._pile.rows >= self._max_rows and not self.failed:
+            self._room.clear()
+            await self._room.wait()
+        pile = self._pile
+        if not pile.effects:
+            pile.opened_at = self._clock()
+        for table, rows in effects.rows:
+            if rows.num_rows:
+                pile.writer.add(table, rows)
+                pile.rows += rows.num_rows
+                pile.tables[table] = pile.tables.get(table, 0) + rows.num_rows
+        for publication in effects.publications:
+            await self._send(publication)
+        pile.effects.append(effects)
+        self._metrics.put(m.QUEUED_ROWS, pile.rows)
+        self._wake.set()
+
+    def urge(self) -> None:
+        """Finish what is waiting as soon as possible, however young it is."""
+        self._urged = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Finish piles as they become due, until cancelled or failed."""
+        while not self.failed:
+            await self._until_due()
+            pile, self._pile = self._pile, _Pile(self._new_writer(), self._clock())
+            self._room.set()
+            try:
+                await self._finish_batch(pile)
+            except GaveUpError as error:
+                self.failed = True
+                self._room.set()
+                self._fail(str(error))
+
+    async def _until_due(self) -> None:
+        while True:
+            self._wake.clear()
+            if self._pile.effects:
+                left = self._pile.opened_at + self._max_s - self._clock()
+                if self._urged or left <= 0 or self._pile.rows >= self._max_rows:
+                    self._urged = False
+                    return
+            else:
+                self._urged = False
+                left = None
+            try:
+                await asyncio.wait_for(self._wake.wait(), left)
+            except TimeoutError:
+                continue
+
+    async def _finish_batch(self, pile: _Pile) -> None:
+        # The order is the promise. A crash after any step only makes the batch be read again:
+        # 1. its rows are in the store;
+        if pile.rows:
+            await self._write(pile)
+        # 2. its incidents and rejects are on their topics, acked by the broker;
+        for effects in pile.effects:
+            for publication in effects.publications:
+                await self._see_acked(publication)
+            self._metrics.add(m.INCIDENTS, effects.incidents)
+        # 3. and only now may its offsets be committed.
+        for effects in pile.effects:
+            effects.done()
+
+    async def _write(self, pile: _Pile) -> None:
+        loop = asyncio.get_running_loop()
+        patience = self._patience("the store took no rows")
+        began = self._clock()
+        while True:
+            try:
+                await loop.run_in_executor(self._thread, pile.writer.flush)
+                break
+            except GaveUpError:
+                raise
+            except Exception as error:
+                self._metrics.add(m.STORE_ERRORS)
+                await patience.wait(error)
+        self.problem = ""
+        self._metrics.add(m.STORE_SECONDS, self._clock() - began)
+        for table, rows in pile.tables.items():
+            self._metrics.add(m.ROWS, rows, table)
+        self._metrics.put(m.QUEUED_ROWS, self._pile.rows)
+
+    async def _send(self, publication: Publication) -> None:
+        try:
+            publication.acked = asyncio.ensure_future(await self._publish(publication))
+        except Exception as error:
+            publication.acked = asyncio.get_running_loop().create_future()
+            publication.acked.set_exception(error)
+
+    async def _see_acked(self, publication: Publication) -> None:
+        patience = self._patience(f"the topic {publication.topic} took no records")
+        while True:
+            try:
+                assert publication.acked is not None
+                await publication.acked
+                break
+            except Exception as error:
+                await patience.wait(error)
+                await self._send(publication)
+        self.problem = ""
+
+    def _patience(self, what: str) -> _Patience:
+        return _Patience(self, what, self._clock, self._retry_max_s)
+
+    def close(self) -> None:
+        """Give the thread back; what is not finished stays unacked."""
+        self._thread.shutdown(wait=True)
+
+
+class _Patience:
+    """Waits longer each time, tells the sink's problem, and gives up when too much time has passed."""
+
+    def __init__(self, sink: Sink, what: str, clock: Callable[[], float], longest_s: float) -> None:
+        self._sink = sink
+        self._what = what
+        self._clock = clock
+        self._longest_s = longest_s
+        self._began = clock()
+        self._pause = FIRST_RETRY_S
+
+    async def wait(self, error: Exception) -> None:
+        """Sleep before the next try; raises `GaveUpError` instead when time is up."""
+        waited = self._clock() - self._began
+        self._sink.problem = f"{self._what} for {waited:.0f} s: {_line(error)}"
+        if waited > self._longest_s:
+            raise GaveUpError(
+                f"{self._sink.problem}; the events are not committed and will be read again when the worker starts"
+            ) from error
+        await asyncio.sleep(self._pause)
+        self._pause = min(self._pause * 2, LONGEST_RETRY_S)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -5,32 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True)
-class Contribution:
-    """What one feature added to a raw score."""
+class Judgement:
+    """What a detector thought of N rows of F features, each row seen before it was learnt."""
 
-    feature: str
-    observed: float
-    expected: float
-    weight: float
-    """Any non-negative scale; only its share among the contributions counts."""
+    raw: Float64
+    """(N,): 0 for nothing strange, larger when stranger, finite, no upper limit."""
+    expected: Float64
+    """(N, F): the value that was expected of each feature."""
+    weight: Float64
+    """(N, F): what each feature added to the raw score, not negative, on any scale of the row's own."""
 
 
 class Detector(Protocol):
-    """A model for each account slot, or one for all. Deterministic; raw scores are finite and larger when stranger.
+    """A model for each account slot, or one for all slots.
 
-    `values` are the features that the settings name, in their order. The engine calls `score`, then perhaps `explain`, then
-    `learn`, in the order of events within an account.
+    Deterministic, and one row at a time in order: rows of several calls give what they would in one call.
     """
 
     name: str
 
-    def score(self, slot: int, values: tuple[float, ...]) -> float:
-        """The raw score of `values` before they are learnt: 0 for nothing strange, no upper limit."""
+    def judge(self, slots: Int64, values: Float64, empty_before: Int64) -> Judgement:
+        """Score each row, then learn it, in order.
 
-    def explain(self, slot: int, values: tuple[float, ...]) -> list[Contribution]:
-        """Which features made the raw score, largest first."""
-
-    def learn(self, slot: int, values: tuple[float, ...], empty_before: int) -> None:
-        """Learn `values`, after `empty_before` windows without a call."""
+        `slots` (N,) are the accounts, `values` (N, F) the features that the settings name, in their order, `empty_before` (N,)
+        the windows without a call between the account's previous row and this one.
+        """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import inspect
 from collections.abc import Iterable
@@ -11,13 +10,14 @@ from typing import Any
 from river.base import AnomalyDetector, Estimator, SupervisedAnomalyDetector
 
 from pipeline.detectors.base import Detector
-from pipeline.detectors.location_scale import PeerLocationScale
-from pipeline.detectors.per_account import PeerDetector, RiverDetector
+from pipeline.detectors.peer import PeerDetector
+from pipeline.detectors.river_models import RiverDetector
 from pipeline.features.layout import EVENT_FEATURES
 from pipeline.features.window import WINDOW_FEATURES
 from pipeline.settings import DetectorSettings
 
-OWN_MODELS = {"stillwatch.PeerLocationScale": PeerLocationScale}
+#: The models of Stillwatch itself, by the name that settings use.
+OWN_MODELS = {"stillwatch.PeerLocationScale": PeerDetector}
 #: Limits of a feature for models that want them: logarithms of counts stay below ln(10^11).
 _LOG_LIMITS, _SHARE_LIMITS = (0.0, 25.0), (0.0, 1.0)
 
@@ -54,9 +54,7 @@ def _build(settings: DetectorSettings) -> Detector:
     if own is not None:
         if settings.scaler or settings.scope != "account":
             raise ValueError(f"{settings.model} takes no scaler and has the scope account")
-        create = functools.partial(own, **parameters)
-        create()
-        return PeerDetector(settings.name, settings.features, settings.fill_zeros, create)
+        return own(settings.name, len(settings.features), settings.fill_zeros, **parameters)
     model = _look_up(settings.model, "anomaly detector", (AnomalyDetector, SupervisedAnomalyDetector))
     supervised = issubclass(model, SupervisedAnomalyDetector)
     accepted = inspect.signature(model).parameters

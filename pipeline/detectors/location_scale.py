@@ -1,4 +1,7 @@
-"""Robust location and scale of an account, shrunk to those of its peers."""
+"""Robust location and scale of an account, shrunk to those of its peers: the model, one account at a time.
+
+`pipeline.detectors.peer` runs the same model for whole batches; a test holds the two to the same numbers.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,14 @@ from collections.abc import Hashable
 
 from river.base import AnomalyDetector
 
-_SCALE_FLOOR = 0.15
-_CLIP = 3.0
+#: The scale of a logarithm never counts as less than this: a sixth more or less is nothing strange.
+SCALE_FLOOR = 0.15
+#: Scales from the expected value beyond which a value is learnt as no further off.
+CLIP = 3.0
+#: Observations of its own before values are clipped.
+CLIP_AFTER = 3.0
+#: Peers forget this many times slower than the account itself.
+PEER_PATIENCE = 1000.0
 
 
 class Moments:
@@ -27,12 +36,9 @@ class Moments:
 
     def update(self, value: float, times: int = 1) -> None:
         """Observe `value`, `times` times in a row."""
-        if times == 1:
-            kept, added = self.weight * self.decay, 1.0
-        else:
-            power = self.decay**times
-            kept, added = self.weight * power, (1.0 - power) / (1.0 - self.decay)
-        total = kept + added
+        power = self.decay**times
+        added = 1.0 if times == 1 else (1.0 - power) / (1.0 - self.decay)
+        total = self.weight * power + added
         delta = value - self.mean
         part = added / total
         self.mean += delta * part
@@ -43,10 +49,10 @@ class Moments:
 class PeerLocationScale(AnomalyDetector):
     """How far each feature lies above what the account, or while that is young its peers, would lead one to expect.
 
-    Location and scale per feature are those of the account's own past, shrunk to those of all accounts that share
-    `peers` with the weight of `prior` observations (empirical Bayes, normal model: Gelman et al., Bayesian Data
-    Analysis, 2.5). The raw score is the sum over features of the squared standardised excess. Values further than three scales
-    from the expected are learnt as three scales, so that one burst does not become the norm.
+    Location and scale per feature are those of the account's own past, shrunk to those of all accounts that share `peers`
+    with the weight of `prior` observations (empirical Bayes, normal model: Gelman et al., Bayesian Data Analysis, 2.5). The
+    raw score is the sum over features of the squared standardised excess. Values further than three scales from the
+    expected are learnt as three scales, so that one burst does not become the norm.
 
     Parameters
     ----------
@@ -68,8 +74,6 @@ class PeerLocationScale(AnomalyDetector):
     True
     """
 
-    __slots__ = ("both_sides", "half_life", "own", "peers", "prior")
-
     def __init__(
         self,
         half_life: float = 168.0,
@@ -85,15 +89,14 @@ class PeerLocationScale(AnomalyDetector):
 
     def expectation(self, feature: Hashable) -> tuple[float, float]:
         """Location and scale that the next value of `feature` is expected to have."""
-        own, peers = self.own.get(feature), self.peers.get(feature)
-        if peers is None:
+        peers = self.peers.get(feature) or Moments(1.0)
+        own = self.own.get(feature) or Moments(1.0)
+        if peers.weight == 0.0 and own.weight == 0.0:
             return 0.0, 1.0
-        if own is None:
-            return peers.mean, max(math.sqrt(peers.variance), _SCALE_FLOOR)
         share = own.weight / (own.weight + self.prior)
         mean = share * own.mean + (1.0 - share) * peers.mean
         variance = share * own.variance + (1.0 - share) * peers.variance
-        return mean, max(math.sqrt(variance), _SCALE_FLOOR)
+        return mean, max(math.sqrt(variance), SCALE_FLOOR)
 
     def score_one(self, x: dict[Hashable, float]) -> float:
         """Sum of squared standardised excesses; 0 when nothing exceeds what is expected."""
@@ -109,20 +112,21 @@ class PeerLocationScale(AnomalyDetector):
         """Learn the values, those far off as three scales off."""
         for feature, value in x.items():
             mean, scale = self.expectation(feature)
-            own, peers = self.own.get(feature), self.peers.get(feature)
-            if peers is None:
-                peers = self.peers[feature] = Moments(1000.0 * self.half_life)
-            if own is None:
-                own = self.own[feature] = Moments(self.half_life)
-            peers.update(value)
-            if own.weight >= 3.0:
-                value = min(max(value, mean - _CLIP * scale), mean + _CLIP * scale)
+            if feature not in self.peers:
+                self.peers[feature] = Moments(PEER_PATIENCE * self.half_life)
+            self.peers[feature].update(value)
+            own = self._own(feature)
+            if own.weight >= CLIP_AFTER:
+                value = min(max(value, mean - CLIP * scale), mean + CLIP * scale)
             own.update(value)
 
     def learn_zeros(self, features: tuple[str, ...], times: int) -> None:
         """Learn `times` observations of nothing at all; peers, who are those that call, do not change."""
         for feature in features:
-            own = self.own.get(feature)
-            if own is None:
-                own = self.own[feature] = Moments(self.half_life)
-            own.update(0.0, times)
+            self._own(feature).update(0.0, times)
+
+    def _own(self, feature: Hashable) -> Moments:
+        own = self.own.get(feature)
+        if own is None:
+            own = self.own[feature] = Moments(self.half_life)
+        return own

@@ -74,14 +74,9 @@ class Engine:
         self, batch: EventBatch, slots: Int64, duplicates: NDArray[np.bool_], features: EventFeatures
     ) -> CallScores:
         kept = np.flatnonzero(~duplicates)
-        scores = np.empty(kept.size)
-        reasons: list[Sequence[Reason]] = []
-        score_and_learn = self._event_scorer.score_and_learn
-        reasons_from = self.settings.reasons_from
-        rows = features.values[kept].tolist()
-        for index, (slot, row) in enumerate(zip(slots[kept].tolist(), rows, strict=True)):
-            scores[index], why = score_and_learn(slot, row, 0, reasons_from)
-            reasons.append(why)
+        scores, reasons = self._event_scorer.score_and_learn(
+            slots[kept], features.values[kept], np.zeros(kept.size, np.int64), self.settings.reasons_from
+        )
         account_id, event_id = batch.account_id, batch.event_id
         return CallScores(
             account_id=[account_id[i] for i in kept],
@@ -94,39 +89,23 @@ class Engine:
         )
 
     def _score_windows(self, batch: EventBatch, windows: ClosedWindows) -> tuple[AccountWindows, list[Incident]]:
-        count = len(windows)
         account_of = self._slots.account_of
         window_s = np.asarray(WINDOW_S, np.int64)[windows.level]
         start = windows.number * window_s * 1000
-        scores = np.empty(count)
-        reasons: list[Sequence[Reason]] = []
-        incidents: list[Incident] = []
-        reasons_from = self.settings.reasons_from
-        columns = zip(
-            windows.slot.tolist(),
-            windows.level.tolist(),
-            window_s.tolist(),
-            start.tolist(),
-            windows.empty_before.tolist(),
-            batch.ts[windows.at_event].tolist(),
-            windows.account_calls.tolist(),
-            windows.sums[:, SUM_NAMES.index("output_tokens")].tolist(),
-            window_features(windows, self._window_columns).tolist(),
-            strict=True,
-        )
-        for index, (slot, level, length, begin, empty_before, now, calls, output_tokens, row) in enumerate(columns):
-            score, why = self._window_scorers[level].score_and_learn(slot, row, empty_before, reasons_from)
-            scores[index] = score
-            reasons.append(why)
-            incidents.extend(self._incidents.expire(now))
-            window = ScoredWindow(slot, account_of[slot], length, begin, score, int(output_tokens), calls)
-            changed = self._incidents.window(window, now, why)
-            if changed is not None:
-                incidents.append(changed)
+        scores = np.zeros(len(windows))
+        reasons: list[Sequence[Reason]] = [()] * len(windows)
+        rows = window_features(windows, self._window_columns)
+        for level, scorer in enumerate(self._window_scorers):
+            chosen = np.flatnonzero(windows.level == level)
+            scores[chosen], why = scorer.score_and_learn(
+                windows.slot[chosen], rows[chosen], windows.empty_before[chosen], self.settings.reasons_from
+            )
+            for row, one in zip(chosen.tolist(), why, strict=True):
+                reasons[row] = one
         sums = {name: windows.sums[:, column].astype(np.int64) for column, name in enumerate(SUM_NAMES)}
         distinct = {name: windows.distinct[:, column].astype(np.int64) for column, name in enumerate(DISTINCT_NAMES)}
         account_windows = AccountWindows(
-            account_id=[account_of[slot] for slot in windows.slot],
+            account_id=[account_of[slot] for slot in windows.slot.tolist()],
             window_s=window_s,
             window_start=start,
             score=scores,
@@ -134,7 +113,32 @@ class Engine:
             **sums,
             **distinct,
         )
-        return account_windows, incidents
+        return account_windows, self._follow_incidents(batch, windows, account_windows)
+
+    def _follow_incidents(
+        self, batch: EventBatch, windows: ClosedWindows, account_windows: AccountWindows
+    ) -> list[Incident]:
+        incidents: list[Incident] = []
+        chosen = np.flatnonzero(np.isin(account_windows.window_s, self.settings.incident.windows_s))
+        columns = zip(
+            chosen.tolist(),
+            windows.slot[chosen].tolist(),
+            account_windows.window_s[chosen].tolist(),
+            account_windows.window_start[chosen].tolist(),
+            account_windows.score[chosen].tolist(),
+            account_windows.output_tokens[chosen].tolist(),
+            windows.account_calls[chosen].tolist(),
+            batch.ts[windows.at_event[chosen]].tolist(),
+            strict=True,
+        )
+        for row, slot, window_s, start, score, output_tokens, calls, now in columns:
+            incidents.extend(self._incidents.expire(now))
+            account_id = account_windows.account_id[row]
+            window = ScoredWindow(slot, account_id, window_s, start, score, output_tokens, calls)
+            changed = self._incidents.window(window, now, account_windows.reasons[row])
+            if changed is not None:
+                incidents.append(changed)
+        return incidents
 
 
 def _features_on_windows(detectors: Sequence[DetectorSettings]) -> tuple[str, ...]:

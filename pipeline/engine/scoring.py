@@ -6,17 +6,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.detectors.base import Contribution, Detector
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.detectors.base import Detector, Float64, Int64, Judgement
 from pipeline.detectors.conformal import ConformalCalibrator
 from pipeline.incidents.incident import Reason
 
 _MOST_REASONS = 5
+_NO_REASONS: Sequence[Reason] = ()
 
 
 @dataclass(slots=True)
 class _Member:
     detector: Detector
-    columns: tuple[int, ...]
+    features: tuple[str, ...]
+    columns: Int64
     calibrator: ConformalCalibrator
 
 
@@ -36,51 +41,58 @@ class Scorer:
     ) -> None:
         """`features[i]` are those of `detectors[i]`, `columns` the names of the values of a row."""
         self._members = [
-            _Member(detector, tuple(columns.index(name) for name in names), ConformalCalibrator(calibration_scores))
+            _Member(
+                detector,
+                names,
+                np.array([columns.index(name) for name in names], np.int64),
+                ConformalCalibrator(calibration_scores),
+            )
             for detector, names in zip(detectors, features, strict=True)
         ]
         self._combined = ConformalCalibrator(calibration_scores)
 
     def score_and_learn(
-        self, slot: int, row: Sequence[float], empty_before: int, reasons_from: float
-    ) -> tuple[float, Sequence[Reason]]:
-        """Score a row of `columns`, say why when the score is at least `reasons_from`, then learn the row."""
-        views = []
-        scores = []
-        for member in self._members:
-            values = tuple([row[column] for column in member.columns])
-            views.append(values)
-            scores.append(member.calibrator.calibrate(member.detector.score(slot, values)))
-        if not scores:
-            return 0.0, ()
-        score = scores[0] if len(scores) == 1 else self._combined.calibrate(max(scores))
-        reasons: Sequence[Reason] = ()
-        if score >= reasons_from:
-            reasons = self._reasons(slot, views, scores)
-        for member, values in zip(self._members, views, strict=True):
-            member.detector.learn(slot, values, empty_before)
+        self, slots: Int64, rows: Float64, empty_before: Int64, reasons_from: float
+    ) -> tuple[Float64, list[Sequence[Reason]]]:
+        """Score rows (N, number of columns) in order and learn them; rows from `reasons_from` on get reasons."""
+        reasons = [_NO_REASONS] * slots.size
+        if not self._members or not slots.size:
+            return np.zeros(slots.size), reasons
+        judgements = [member.detector.judge(slots, rows[:, member.columns], empty_before) for member in self._members]
+        scores = np.column_stack(
+            [member.calibrator.calibrate(one.raw) for member, one in zip(self._members, judgements, strict=True)]
+        )
+        score: NDArray[np.float64] = scores[:, 0]
+        if len(self._members) > 1:
+            score = self._combined.calibrate(scores.max(axis=1))
+        for row in np.flatnonzero(score >= reasons_from).tolist():
+            reasons[row] = self._reasons(row, rows[row], judgements, scores[row].tolist())
         return score, reasons
 
-    def _reasons(self, slot: int, views: list[tuple[float, ...]], scores: list[float]) -> list[Reason]:
+    def _reasons(
+        self, row: int, observed: Float64, judgements: Sequence[Judgement], scores: list[float]
+    ) -> list[Reason]:
         # A detector counts by how rare its score was, and shares that out among its features.
-        shares: dict[str, list[float]] = {}
-        total = sum(-math.log(1.0 - score) for score in scores) or 1.0
-        for member, values, score in zip(self._members, views, scores, strict=True):
-            contributions = member.detector.explain(slot, values)
-            weight = sum(contribution.weight for contribution in contributions)
-            if weight <= 0.0:
+        total = sum(-math.log(1.0 - score) for score in scores)
+        shares: dict[str, tuple[float, float, float]] = {}
+        for member, judgement, score in zip(self._members, judgements, scores, strict=True):
+            weights = judgement.weight[row].tolist()
+            weight = sum(weights)
+            if weight <= 0.0 or score <= 0.0:
                 continue
-            for contribution in contributions:
-                share = -math.log(1.0 - score) / total * contribution.weight / weight
-                name, observed, expected = _in_units(contribution)
-                entry = shares.setdefault(name, [observed, expected, 0.0])
-                entry[2] += share
+            values = observed[member.columns].tolist()
+            expected = judgement.expected[row].tolist()
+            for feature, part, value, location in zip(member.features, weights, values, expected, strict=True):
+                if part > 0.0:
+                    name, seen, usual = in_units(feature, value, location)
+                    before = shares.get(name, (seen, usual, 0.0))
+                    shares[name] = (*before[:2], before[2] - math.log(1.0 - score) / total * part / weight)
         leading = sorted(shares.items(), key=lambda item: (-item[1][2], item[0]))[:_MOST_REASONS]
-        return [Reason(name, observed, expected, share) for name, (observed, expected, share) in leading if share > 0.0]
+        return [Reason(name, *entry) for name, entry in leading]
 
 
-def _in_units(contribution: Contribution) -> tuple[str, float, float]:
-    # People read tokens, not logarithms of tokens.
-    if contribution.feature.startswith("log_"):
-        return contribution.feature[4:], math.expm1(contribution.observed), math.expm1(max(contribution.expected, 0.0))
-    return contribution.feature, contribution.observed, contribution.expected
+def in_units(feature: str, observed: float, expected: float) -> tuple[str, float, float]:
+    """A feature for people, who read tokens, not logarithms of tokens: its name, the value seen and the one expected."""
+    if feature.startswith("log_"):
+        return feature[4:], math.expm1(observed), math.expm1(max(expected, 0.0))
+    return feature, observed, expected

@@ -1,19 +1,19 @@
 """Checks that every detector must pass, and those of single parts."""
 
 import itertools
-import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.detectors.base import Detector
 from pipeline.detectors.build import DetectorError, build_detectors
 from pipeline.detectors.conformal import ConformalCalibrator
 from pipeline.detectors.location_scale import Moments, PeerLocationScale
+from pipeline.detectors.peer import PeerDetector
 from pipeline.settings import DetectorSettings, EngineSettings
 
 FEATURES = ("log_calls", "log_output_tokens")
@@ -46,39 +46,72 @@ def create(request: pytest.FixtureRequest) -> Callable[[], tuple[Detector, int]]
     return lambda: (build_detectors([request.param])[0], len(request.param.features))
 
 
-def drive(detector: Detector, width: int, rounds: int = 120) -> list[float]:
-    source = random.Random(3)
-    raws = []
-    for step in range(rounds):
-        slot = step % 3
-        values = tuple(source.gauss(5 + slot, 1) for _ in range(width))
-        raws.append(detector.score(slot, values))
-        detector.explain(slot, values)
-        detector.learn(slot, values, empty_before=step % 5)
-    return raws
+def drive(detector: Detector, width: int, cuts: tuple[int, ...] = ()) -> list[list[float]]:
+    """Judge 120 rows of three accounts, in batches that end at `cuts`: raw score, expected values and weights per row."""
+    source = np.random.default_rng(3)
+    slots = np.arange(120) % 3
+    values = source.normal(5 + slots[:, None], 1, (120, width))
+    empty = np.arange(120) % 5
+    rows = []
+    for begin, end in itertools.pairwise((0, *cuts, 120)):
+        one = detector.judge(slots[begin:end], values[begin:end], empty[begin:end])
+        rows += np.column_stack([one.raw, one.expected, one.weight]).tolist()
+    return rows
 
 
-def test_same_input_same_scores(create: Callable[[], tuple[Detector, int]]) -> None:
+def test_same_input_same_judgement(create: Callable[[], tuple[Detector, int]]) -> None:
     assert drive(*create()) == drive(*create())
 
 
-def test_scores_stay_finite_on_hostile_numbers(create: Callable[[], tuple[Detector, int]]) -> None:
+def test_any_split_into_batches_gives_the_same_judgement(create: Callable[[], tuple[Detector, int]]) -> None:
+    assert drive(*create()) == drive(*create(), cuts=(1, 2, 50, 50, 119))
+
+
+def test_judgements_stay_finite_on_hostile_numbers(create: Callable[[], tuple[Detector, int]]) -> None:
     detector, width = create()
     hostile = [0.0, 1e-300, 25.0, 1e9, -0.0, 1e12]
-    for step, value in enumerate(itertools.chain(hostile, reversed(hostile), hostile)):
-        values = (value,) * width
-        raw = detector.score(0, values)
-        assert math.isfinite(raw)
-        assert raw >= 0
-        for contribution in detector.explain(0, values):
-            assert math.isfinite(contribution.weight)
-            assert contribution.weight >= 0
-        detector.learn(0, values, empty_before=step * 1000)
-    assert all(math.isfinite(raw) for raw in drive(detector, width))
+    column = np.array([*hostile, *hostile[::-1], *hostile])
+    values = np.repeat(column[:, None], width, axis=1)
+    one = detector.judge(np.zeros(column.size, np.int64), values, np.arange(column.size) * 1000)
+    for array in (one.raw, one.expected, one.weight):
+        assert np.isfinite(array).all()
+    assert (one.raw >= 0).all()
+    assert (one.weight >= 0).all()
+    assert np.isfinite(drive(detector, width)).all()
+
+
+def test_no_rows_change_nothing(create: Callable[[], tuple[Detector, int]]) -> None:
+    detector, width = create()
+    none = np.empty(0, np.int64)
+    assert detector.judge(none, np.empty((0, width)), none).raw.size == 0
+    assert drive(detector, width) == drive(*create())
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.floats(0, 20), st.floats(0, 20), st.integers(0, 200)), max_size=60),
+    st.booleans(),
+)
+def test_the_compiled_model_gives_the_numbers_of_the_model(
+    rows: list[tuple[int, float, float, int]], both_sides: bool
+) -> None:
+    compiled = PeerDetector("d", 2, True, half_life=50.0, prior=5.0, both_sides=both_sides)
+    slots = np.array([row[0] for row in rows], np.int64)
+    values = np.array([row[1:3] for row in rows]).reshape(len(rows), 2)
+    judged = compiled.judge(slots, values, np.array([row[3] for row in rows], np.int64))
+    peers: dict[Hashable, Moments] = {}
+    models = [PeerLocationScale(50.0, 5.0, both_sides, peers) for _ in range(4)]
+    for index, (slot, first, second, empty) in enumerate(rows):
+        x: dict[Hashable, float] = {"first": first, "second": second}
+        if empty:
+            models[slot].learn_zeros(("first", "second"), empty)
+        assert judged.raw[index] == pytest.approx(models[slot].score_one(x), rel=1e-9, abs=1e-9)
+        assert judged.expected[index, 1] == pytest.approx(models[slot].expectation("second")[0], rel=1e-9, abs=1e-12)
+        models[slot].learn_one(x)
 
 
 @pytest.mark.parametrize(
-    ("settings", "part"),
+    ("wrong", "part"),
     [
         (window_detector("river.anomaly.Nothing"), "River has no"),
         (window_detector("river.linear_model.LinearRegression"), "no anomaly detector"),
@@ -89,9 +122,9 @@ def test_scores_stay_finite_on_hostile_numbers(create: Callable[[], tuple[Detect
         (window_detector("river.anomaly.GaussianScorer", scaler="river.preprocessing.StandardScaler"), "no scaler"),
     ],
 )
-def test_wrong_detectors_are_told(settings: DetectorSettings, part: str) -> None:
+def test_wrong_detectors_are_told(wrong: DetectorSettings, part: str) -> None:
     with pytest.raises(DetectorError, match=part):
-        build_detectors([settings])
+        build_detectors([wrong])
 
 
 def test_every_wrong_detector_is_told_at_once() -> None:
@@ -117,13 +150,13 @@ def test_moments_of_repeated_values_are_those_of_one_by_one(
 
 
 def test_a_young_account_is_judged_by_its_peers_and_an_old_one_by_itself() -> None:
-    peers: dict[object, Moments] = {}
+    peers: dict[Hashable, Moments] = {}
     source = random.Random(1)
     for _ in range(30):
-        ordinary = PeerLocationScale(peers=peers)  # type: ignore[arg-type]
+        ordinary = PeerLocationScale(peers=peers)
         for _ in range(50):
             ordinary.learn_one({"volume": source.gauss(5, 0.5)})
-    heavy = PeerLocationScale(peers=peers)  # type: ignore[arg-type]
+    heavy = PeerLocationScale(peers=peers)
     at_first = heavy.score_one({"volume": 9.0})
     for _ in range(500):
         heavy.learn_one({"volume": source.gauss(9, 0.5)})
@@ -135,15 +168,17 @@ def test_a_young_account_is_judged_by_its_peers_and_an_old_one_by_itself() -> No
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=80), st.integers(2, 20))
 def test_conformal_scores_are_the_ranks_among_the_latest(raws: list[int], size: int) -> None:
     calibrator = ConformalCalibrator(size)
+    half = len(raws) // 2
+    scores = np.concatenate([calibrator.calibrate(np.array(part, float)) for part in (raws[:half], raws[half:])])
     for index, raw in enumerate(raws):
         recent = raws[max(0, index - size) : index]
         at_least = sum(earlier >= raw for earlier in recent)
-        assert calibrator.calibrate(raw) == pytest.approx(1 - (at_least + 1) / (len(recent) + 1))
+        assert scores[index] == pytest.approx(1 - (at_least + 1) / (len(recent) + 1))
 
 
 def test_conformal_scores_of_ordinary_traffic_are_uniform() -> None:
     calibrator = ConformalCalibrator(5000)
     draws = np.random.default_rng(5).standard_exponential(40_000)
-    scores = np.array([calibrator.calibrate(raw) for raw in draws])
+    scores = calibrator.calibrate(draws)
     for level in (0.5, 0.9, 0.99, 0.999):
         assert np.mean(scores > level) == pytest.approx(1 - level, rel=0.35)

@@ -57,13 +57,15 @@ def is_json(head: bytes) -> bool:
 def is_by_lines(head: bytes) -> bool:
     """Whether a JSON input has one document on each line; otherwise its documents take any layout.
 
-    It has where its first line is a document, and where that line is too long to tell but opens no envelope or list.
+    It has where its first line is an object, and where that line is too long to tell but opens no envelope.
     """
     text = head.removeprefix(_BOM).lstrip(_BLANK)
     line, newline, _ = text.partition(b"\n")
+    if text[:1] == b"[":
+        return False
     if _is_document(line):
         return True
-    if text[:1] == b"[" or ENVELOPE.match(text):
+    if ENVELOPE.match(text):
         return False
     # A pretty-printed document breaks after its opening bracket or within its first member; a broken line does not
     # parse either, but does not end where a line of a layout ends.
@@ -82,15 +84,14 @@ def recognise(head: bytes, *, csv_mapped: bool) -> str | None:
     only where a map says what its columns mean.
     """
     if is_json(head):
-        for record in _first_records(head):
-            name = _format_of(record)
-            if name is not None:
-                return name
+        records = list(_first_records(head))
+        if records:
+            return next((name for record in records if (name := _format_of(record)) is not None), None)
         return next((name for name, marks in _MARKS if any(mark in head for mark in marks)), None)
     line = head.removeprefix(_BOM).lstrip(_BLANK).partition(b"\n")[0]
     if COMMON_LOG.fullmatch(line):
         return "apigateway"
-    return "csv" if csv_mapped and is_text(head) else None
+    return "csv" if csv_mapped and is_text(line) else None
 
 
 def is_text(head: bytes) -> bool:

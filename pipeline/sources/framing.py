@@ -25,6 +25,8 @@ Read = Callable[[], bytes]
 ENVELOPE: Final = re.compile(rb'\{\s*"(Records|resourceSpans|resourceLogs)"\s*:\s*\[')
 _ENVELOPE_LOOK: Final = 512
 _STRUCTURE: Final = re.compile(rb'["{}\[\]]')
+# All up to a bracket, or to a string whose end is not there yet. Nothing is tried twice: the quantifiers are possessive.
+_CONTENT: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _STRING_STOP: Final = re.compile(rb'["\\]')
 _BETWEEN: Final = b" \t\r\n,\x1e"  # x1e: JSON text sequences, RFC 7464
 _OPENING: Final = b"{["
@@ -138,11 +140,10 @@ class _Splitter:
                     self._in_string = False
                     self._position = at + 1
                 continue
-            found = _STRUCTURE.search(buffer, self._position)
-            if found is None:
-                self._position = len(buffer)
+            at = self._next_structure()
+            if at == len(buffer):
+                self._position = at
                 return
-            at = found.start()
             token = buffer[at]
             if token == _QUOTE:
                 self._in_string = self._depth > 0
@@ -160,6 +161,13 @@ class _Splitter:
             else:
                 yield from self._close(at)
             self._position = at + 1
+
+    def _next_structure(self) -> int:
+        if self._depth:
+            skipped = _CONTENT.match(self._buffer, self._position)
+            return skipped.end() if skipped is not None else self._position
+        found = _STRUCTURE.search(self._buffer, self._position)
+        return found.start() if found is not None else len(self._buffer)
 
     def _begin_document(self, at: int) -> None:
         envelope = ENVELOPE.match(self._buffer, at)

@@ -66,6 +66,7 @@ class Input:
         start = counted.start
         self._ahead = b""
         self._ended = False
+        self._failure: UnreadableError | None = None
         self.foreign = next((what for magic, what in _FOREIGN.items() if start.startswith(magic)), None)
         self._reads: _Reads
         if start.startswith(_GZIP):
@@ -96,14 +97,17 @@ class Input:
         while not self._ended and not enough(self._ahead):
             try:
                 more = self._next()
-            except UnreadableError:
-                break  # `read` meets it again, after these bytes.
+            except UnreadableError as error:
+                self._failure = error  # for `read`, after these bytes
+                break
             if not more:
                 break
             self._ahead += more
         return self._ahead
 
     def _next(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure
         if self._ended:
             return b""
         try:

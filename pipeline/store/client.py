@@ -83,7 +83,7 @@ class Store:
         self._hold = hold(address.folder) if address.folder is not None else None
         self._closed = False
         try:
-            self._client = self._open(self._settings)
+            self._client = self._translating(lambda: self._open(self._settings))
             self.use_database()
         except BaseException:
             self.close()

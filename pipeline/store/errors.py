@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_VERSION_TRAILER = re.compile(r"\s*\(version [^()]*(\([^()]*\))?[^()]*\)\s*$")
+_VERSION_TRAILER = re.compile(r"\s*\(version [^()]*(?:\([^()]*\))?[^()]*\)\.?")
 _CODE_PREFIX = re.compile(r"^(Code: \d+\.\s*)+(DB::Exception: )?|^Received ClickHouse exception.*?server response: ")
 _FOR_URL = re.compile(r"\s*\(for url \S+\)\s*$")
 

@@ -1,0 +1,8 @@
+SELECT
+    account_id,
+    toUnixTimestamp64Milli(labels.start) AS start,
+    toUnixTimestamp64Milli(labels.end) AS end,
+    kind, campaign_id, source, note
+FROM labels FINAL
+WHERE {source:String} = '' OR source = {source:String}
+ORDER BY account_id, start, kind, source

@@ -1,0 +1,45 @@
+-- Accounts by risk in the latest days of the run: those with incidents first, then by score. "Latest" counts from the
+-- newest day that the run has seen, so a replay of the past answers as it would have then.
+WITH
+    (SELECT max(day) FROM account_daily_scores WHERE run_id = {run_id:String}) AS newest,
+    newest - toIntervalDay({days:UInt32} - 1) AS oldest,
+    scores AS
+    (
+        SELECT account_id, max(account_daily_scores.peak_score) AS peak_score, argMaxMerge(account_daily_scores.peak_at) AS peak_at,
+            sum(scored) AS calls, sum(account_daily_scores.above_99) AS above_99
+        FROM account_daily_scores
+        WHERE run_id = {run_id:String} AND day >= oldest
+        GROUP BY account_id
+    ),
+    windows AS
+    (
+        SELECT account_id, sumIf(account_windows.output_tokens, window_s = 600) AS output_tokens,
+            max(account_windows.score) AS window_score
+        FROM account_windows FINAL
+        WHERE run_id = {run_id:String} AND window_s IN (600, 3600, 86400) AND window_start >= oldest
+        GROUP BY account_id
+    ),
+    raised AS
+    (
+        SELECT entity_id, count() AS incidents, countIf(status = 'open') AS open_incidents,
+            max(incidents.peak_score) AS incident_score, min(incidents.opened_at) AS opened_at
+        FROM incidents FINAL
+        WHERE run_id = {run_id:String} AND entity_type = 'account' AND last_seen_at >= oldest
+        GROUP BY entity_id
+    )
+SELECT
+    scores.account_id AS account_id,
+    greatest(scores.peak_score, windows.window_score) AS peak_score,
+    scores.peak_at AS peak_at,
+    scores.calls AS calls,
+    scores.above_99 AS above_99,
+    windows.output_tokens AS output_tokens,
+    raised.open_incidents AS open_incidents,
+    raised.incidents AS incidents,
+    if(raised.incidents > 0, raised.opened_at, NULL) AS since
+FROM scores
+LEFT JOIN windows ON windows.account_id = scores.account_id
+LEFT JOIN raised ON raised.entity_id = scores.account_id
+ORDER BY open_incidents > 0 DESC, incidents > 0 DESC, raised.incident_score DESC, peak_score DESC, output_tokens DESC,
+    account_id
+LIMIT {limit:UInt32}

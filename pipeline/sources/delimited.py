@@ -28,17 +28,17 @@ def check_map(options: SourceOptions) -> None:
     csv_map = options.csv_map
     if not csv_map:
         raise SourceError(
-            "a CSV needs a map of its columns: give csv_map, for example ts=TIMESTAMP,input_tokens=ContextTokens,account_id=..."
+            "a CSV needs a map of its columns: give --map FIELD=COLUMN for each, for example --map ts=TIMESTAMP"
         )
     for name in csv_map:
         if name not in _MAPPABLE and name not in TEXT_COLUMNS and not name.startswith(_ATTRIBUTE):
-            raise SourceError(f"csv_map: {name!r} is no field of an event, use one of {', '.join(sorted(_MAPPABLE))}")
+            raise SourceError(f"--map: {name!r} is no field of an event, use one of {', '.join(sorted(_MAPPABLE))}")
     if "ts" not in csv_map:
-        raise SourceError("csv_map: ts has no column, every event needs its time")
+        raise SourceError("--map: ts has no column, every event needs its time")
     if "account_id" not in csv_map and options.account is None:
-        raise SourceError("csv_map: account_id has no column, map one or give the account of all rows")
+        raise SourceError("--map: account_id has no column, map one or give the account of all rows (--account)")
     if len(options.csv_delimiter) != 1 or options.csv_delimiter in '"\r\n':
-        raise SourceError(f"csv_delimiter: {options.csv_delimiter!r} is not one character between cells")
+        raise SourceError(f"--delimiter: {options.csv_delimiter!r} is not one character between cells")
 
 
 class Columns:
@@ -108,7 +108,7 @@ def rows(pieces: Iterable[Piece], delimiter: str, limit: int) -> Iterator[Row]:
                 continue
             yield text + "\n"
 
-    csv.field_size_limit(max(limit, 131_072))
+    csv.field_size_limit(max(2 * limit, 131_072))  # a longer row is ended below, and told as oversized
     parser = csv.reader(texts(), delimiter=delimiter, strict=False)
     while True:
         try:

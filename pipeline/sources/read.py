@@ -118,7 +118,7 @@ def _unknown(head: bytes, path: str, options: SourceOptions) -> Rejected:
     if not detect.is_text(head):
         detail = "neither UTF-8 text nor a compression that is known"
         return rejected(RejectReason.UNREADABLE_INPUT, detail, b"", options.received_at, path)
-    detail = "text of no known format: give the format, or for a CSV the map of its columns (csv_map)"
+    detail = "text of no known format: give the format (--format), or for a CSV the map of its columns (--map)"
     return rejected(RejectReason.UNKNOWN_FORMAT, detail, b"", options.received_at, path)
 
 
@@ -187,7 +187,7 @@ def _csv_calls(read: Read, options: SourceOptions, zone: tzinfo, path: str) -> R
             columns = Columns(cells, options.csv_map, zone)
             if columns.missing:
                 detail = (
-                    f"no column {', '.join(columns.missing)} in the first line, which names the columns: check csv_map"
+                    f"no column {', '.join(columns.missing)} in the first line, which names the columns: check --map"
                 )
                 yield rejected(RejectReason.UNKNOWN_FORMAT, detail, raw, received_at, place)
                 return
@@ -213,7 +213,7 @@ def _checked(
     """The event of `fields`, which get the account and the id that their record does not have."""
     if fields.get("account_id") is None:
         if options.account is None:
-            detail = "the record names no caller: give the account, or the place that holds it (account_attribute)"
+            detail = "the record names no caller: give --account, or --account-attribute with the place that holds it"
             return rejected(RejectReason.NO_ACCOUNT, detail, kept(), options.received_at, place)
         fields["account_id"] = options.account
     event_id = fields.get("event_id")

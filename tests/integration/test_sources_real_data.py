@@ -137,7 +137,7 @@ def test_traces_by_a_map_and_an_account(kind, rows):
 def test_a_trace_without_a_map_is_one_reject():
     _, rejects = read([needed("llm_traces", "AzureLLMInferenceTrace_code.csv.gz")])
     assert [reject.reason for reject in rejects] == ["unknown_format"]
-    assert "csv_map" in rejects[0].detail
+    assert "--map" in rejects[0].detail
 
 
 def test_a_trace_that_is_no_event_is_rejected_row_by_row():

@@ -100,8 +100,8 @@ def test_a_quote_that_is_never_closed_costs_no_more_than_a_record(tmp_path):
 
 def test_wrong_maps_are_one_line():
     cases = [
-        ({"csv_map": {"ts": "t", "acount_id": "a"}}, "csv_map: 'acount_id' is no field of an event"),
-        ({"csv_map": {"account_id": "a"}}, "csv_map: ts has no column"),
+        ({"csv_map": {"ts": "t", "acount_id": "a"}}, "--map: 'acount_id' is no field of an event"),
+        ({"csv_map": {"account_id": "a"}}, "--map: ts has no column"),
         ({"csv_map": MAP, "csv_delimiter": ",,"}, "is not one character"),
     ]
     for choices, message in cases:

@@ -84,6 +84,9 @@ def recognise(head: bytes, *, csv_mapped: bool) -> str | None:
     only where a map says what its columns mean.
     """
     if is_json(head):
+        envelope = ENVELOPE.match(head.removeprefix(_BOM).lstrip(_BLANK))
+        if envelope is not None:
+            return "cloudtrail" if envelope[1] == b"Records" else "otel"
         records = list(_first_records(head))
         if records:
             return next((name for record in records if (name := _format_of(record)) is not None), None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from pipeline.event.api_call import FIELDS, REQUIRED_FIELDS, SCHEMA_VERSION, ApiCall
+from pipeline.event.content_names import is_content
 from pipeline.event.reject import Rejected, RejectReason, rejected
 
 _KNOWN = frozenset(FIELDS)
@@ -125,7 +126,7 @@ def _checked(call: ApiCall, raw: bytes, received_at: int, limits: EventLimits) -
         value = getattr(call, name)
         if value is not None and not _is_hexadecimal(value):
             return rejected(RejectReason.TEXT_INVALID, f"{name} is not hexadecimal", raw, received_at)
-    if len(call.attributes) > ATTRIBUTE_COUNT or any(len(v) > ATTRIBUTE_LENGTH for v in call.attributes.values()):
+    if call.attributes:
         attributes: dict[str, str] = {}
         for key, item in call.attributes.items():
             _keep(attributes, key, item)
@@ -142,7 +143,7 @@ def _is_hexadecimal(text: str) -> bool:
 
 
 def _keep(attributes: dict[str, str], name: str, value: object) -> None:
-    if value is None or len(attributes) >= ATTRIBUTE_COUNT:
+    if value is None or len(attributes) >= ATTRIBUTE_COUNT or is_content(name):
         return
     text = value if isinstance(value, str) else _encoder.encode(value).decode()
     attributes[name[:ATTRIBUTE_LENGTH]] = text[:ATTRIBUTE_LENGTH]

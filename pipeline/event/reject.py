@@ -39,6 +39,8 @@ class RejectReason(StrEnum):
     """The message is larger than the settings allow."""
     NO_ACCOUNT = "no_account"
     """A log record of a known format names no caller, so there is no account to count it for."""
+    NOT_A_CALL = "not_a_call"
+    """A record of a known log format that tells of something else than a call of the API (a span of a tool, for example)."""
     UNKNOWN_FORMAT = "unknown_format"
     """The input is of no known log format, or lacks what its format must have."""
     UNREADABLE_INPUT = "unreadable_input"

@@ -7,43 +7,13 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.event import RAW_LIMIT
+from pipeline.event.content_names import CONTENT_NAMES
 from pipeline.sources.fingerprint import prompt_hash, prompt_simhash
 
 #: Longest text of a named field that a rejected record keeps; a name that should hold an identifier may hold a prompt.
 KEPT_TEXT: Final = 512
 #: What LiteLLM writes in place of messages when it is told not to log them.
 REDACTED: Final = frozenset({"redacted-by-litellm", "redacted by litellm", "[REDACTED]", "REDACTED"})
-#: Names under which APIs and gateways log what was said.
-CONTENT_NAMES: Final = frozenset(
-    {
-        *(
-            "messages",
-            "message",
-            "prompt",
-            "prompts",
-            "system_prompt",
-            "system",
-            "instructions",
-            "input",
-            "inputs",
-            "query",
-        ),
-        *(
-            "completion",
-            "completions",
-            "response",
-            "responses",
-            "output",
-            "outputs",
-            "choices",
-            "content",
-            "text",
-            "answer",
-        ),
-        *("request_body", "response_body", "body", "prompt_text", "system_prompt_text", "input_text", "output_text"),
-    }
-)
-CONTENT_PREFIXES: Final = ("gen_ai.prompt", "gen_ai.completion", "gen_ai.input", "gen_ai.output", "llm.prompts")
 _CONTENT_NAME: Final = re.compile(
     rb'"(?:' + b"|".join(sorted(name.encode() for name in CONTENT_NAMES)) + rb'|gen_ai\.[a-z_.]*)"\s*:', re.IGNORECASE
 )
@@ -117,11 +87,6 @@ def without_content(raw: bytes, known: Set[str]) -> bytes:
         return withhold(_decoder.decode(raw), known)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return withheld_bytes(raw)
-
-
-def is_content(name: str) -> bool:
-    """Whether a field of this name holds prompts or completions."""
-    return name.casefold() in CONTENT_NAMES or name.startswith(CONTENT_PREFIXES)
 
 
 def withheld_bytes(raw: bytes) -> bytes:

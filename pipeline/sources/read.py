@@ -101,7 +101,7 @@ def _read(source: Input, path: str, format_name: str, options: SourceOptions, zo
         return
     pieces = _json_pieces(source, head, options)
     if recognised is None or recognised == "native":
-        yield from native_calls(pieces, options, path, recognised=recognised is not None)
+        yield from native_calls(pieces, options, path)
     else:
         reader = _READERS[recognised](zone, options.account_attribute)
         yield from _reader_calls(pieces, reader, options, path)
@@ -171,8 +171,7 @@ def _reader_call(record: object, reader: Reader, options: SourceOptions, place: 
     try:
         fields = reader.fields(record)
     except NotACallError as error:
-        detail = f"not a call: {error}"
-        return rejected(RejectReason.UNKNOWN_FORMAT, detail, reader.kept(record), options.received_at, place)
+        return rejected(RejectReason.NOT_A_CALL, str(error), reader.kept(record), options.received_at, place)
     return _checked(fields, lambda: reader.kept(record), lambda: encoded(record), options, place, index)
 
 

@@ -135,3 +135,9 @@ def test_any_object_is_accepted_or_rejected_and_what_is_accepted_comes_back(docu
         assert decode(encode(call), received_at=NOW, limits=LIMITS) == call
     else:
         assert isinstance(call, Rejected)
+
+
+def test_fields_that_hold_content_are_not_kept() -> None:
+    call = decoded(LEAST | {"messages": [{"content": "secret"}], "attributes": {"Prompt": "secret", "plan": "pro"}})
+    assert isinstance(call, ApiCall)
+    assert call.attributes == {"plan": "pro"}

@@ -236,14 +236,13 @@ def test_reading_again_gives_the_same_events_whatever_the_folder(tmp_path):
     assert read(write(tmp_path / "two", data, "t.csv"), csv_map=CSV_MAP) == one
 
 
-def test_json_of_no_format_is_rejected_without_its_texts(tmp_path):
-    results = read_records_of_chat_logs(tmp_path)
+def test_json_of_no_format_is_kept_whole_but_for_content(tmp_path):
+    record = {"question": "which", "count": 3}
+    results = read(write(tmp_path, [record, {**record, "messages": [{"role": "user", "content": "my secret"}]}]))
     assert reasons(results) == ["missing_field"] * 2
-    assert all(b"secret" not in reject.raw for reject in rejects(results))
-
-
-def read_records_of_chat_logs(folder):
-    return read(write(folder, [{"question": "my secret", "reply": "no secret"}] * 2))
+    plain, with_content = rejects(results)
+    assert json.loads(plain.raw) == record
+    assert b"secret" not in with_content.raw
 
 
 def test_native_arrays_and_pretty_printed_events_are_read(tmp_path):

@@ -11,6 +11,8 @@ from cyclopts import App, CycloptsError
 from pipeline.command_line.errors import Failure, Misuse
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
+#: By name, since their modules are heavy and most commands never load them.
+_MISUSES = frozenset({"SettingsError", "DetectorError", "SourceOptionError"})
 
 
 def run(app: App, arguments: Sequence[str]) -> int:
@@ -33,8 +35,8 @@ def run(app: App, arguments: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        if type(error).__name__ in ("SettingsError", "DetectorError"):
-            return _say("\n".join(error.mistakes), WRONG_USE)  # type: ignore[attr-defined]
+        if type(error).__name__ in _MISUSES:
+            return _say("\n".join(getattr(error, "mistakes", [str(error)])), WRONG_USE)
         if isinstance(error, Failure) or type(error).__module__.startswith(("pipeline.", "replay.")):
             return _say(_one_line(str(error)), FAILED)
         return _say(f"unexpected {type(error).__name__}: {_one_line(str(error))}; run again with --debug", FAILED)

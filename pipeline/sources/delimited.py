@@ -10,7 +10,7 @@ from pipeline.event import FIELDS, RejectReason
 from pipeline.sources.content import fingerprints, withheld_bytes
 from pipeline.sources.field_map import ABSENT, TIMES, coerce
 from pipeline.sources.framing import Fault, Piece
-from pipeline.sources.options import SourceError, SourceOptions
+from pipeline.sources.options import SourceOptionError, SourceOptions
 from pipeline.sources.reader import Fields, encoded
 from pipeline.sources.timestamps import parse_time
 
@@ -27,18 +27,18 @@ def check_map(options: SourceOptions) -> None:
     """Raise SourceError where the map cannot make events of rows."""
     csv_map = options.csv_map
     if not csv_map:
-        raise SourceError(
+        raise SourceOptionError(
             "a CSV needs a map of its columns: give --map FIELD=COLUMN for each, for example --map ts=TIMESTAMP"
         )
     for name in csv_map:
         if name not in _MAPPABLE and name not in TEXT_COLUMNS and not name.startswith(_ATTRIBUTE):
-            raise SourceError(f"--map: {name!r} is no field of an event, use one of {', '.join(sorted(_MAPPABLE))}")
+            raise SourceOptionError(f"--map: {name!r} is no field of an event, use one of {', '.join(sorted(_MAPPABLE))}")
     if "ts" not in csv_map:
-        raise SourceError("--map: ts has no column, every event needs its time")
+        raise SourceOptionError("--map: ts has no column, every event needs its time")
     if "account_id" not in csv_map and options.account is None:
-        raise SourceError("--map: account_id has no column, map one or give the account of all rows (--account)")
+        raise SourceOptionError("--map: account_id has no column, map one or give the account of all rows (--account)")
     if len(options.csv_delimiter) != 1 or options.csv_delimiter in '"\r\n':
-        raise SourceError(f"--delimiter: {options.csv_delimiter!r} is not one character between cells")
+        raise SourceOptionError(f"--delimiter: {options.csv_delimiter!r} is not one character between cells")
 
 
 class Columns:

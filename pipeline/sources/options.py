@@ -10,6 +10,10 @@ class SourceError(Exception):
     """An input or an option is unusable; one line that says what is wrong, where, and what to do."""
 
 
+class SourceOptionError(SourceError):
+    """The options themselves are wrong: a format, map, delimiter or zone that does not exist."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceOptions:
     """Options of `read_calls`; only `received_at` has no default."""

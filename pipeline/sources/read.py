@@ -16,7 +16,7 @@ from pipeline.sources.framing import Piece, Read, documents, lines
 from pipeline.sources.inputs import STANDARD_INPUT, Input, UnreadableError, check_paths
 from pipeline.sources.litellm import LiteLLM
 from pipeline.sources.native import native_calls
-from pipeline.sources.options import SourceError, SourceOptions
+from pipeline.sources.options import SourceOptionError, SourceOptions
 from pipeline.sources.otel import OpenTelemetry
 from pipeline.sources.reader import Fields, NotACallError, Reader, encoded
 from pipeline.sources.timestamps import zone_named
@@ -54,12 +54,12 @@ def read_calls(
     A damaged or unknown input is no error: it yields what could be read, then a Rejected, and the next input follows.
     """
     if format != AUTO and format not in FORMATS:
-        raise SourceError(f"format {format!r} is not known, use {AUTO} or one of {', '.join(FORMATS)}")
+        raise SourceOptionError(f"format {format!r} is not known, use {AUTO} or one of {', '.join(FORMATS)}")
     zone = zone_named(options.zone)
     if format == "csv" or options.csv_map:
         check_map(options)
     if list(paths).count(STANDARD_INPUT) > 1:
-        raise SourceError("-: standard input can be read once, give it once")
+        raise SourceOptionError("-: standard input can be read once, give it once")
     check_paths(paths)
     return _read_all(paths, format, options, zone, progress)
 

@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipeline.event import epoch_milliseconds
-from pipeline.sources.options import SourceError
+from pipeline.sources.options import SourceOptionError
 
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 # Apache's and API Gateway's: 10/Dec/2024:13:55:36 +0000. Month names are English whatever the locale, so no strptime.
@@ -22,7 +22,7 @@ def zone_named(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise SourceError(f"zone {name!r} is not known: give an IANA name such as UTC or Europe/Berlin") from error
+        raise SourceOptionError(f"zone {name!r} is not known: give an IANA name such as UTC or Europe/Berlin") from error
 
 
 def parse_time(value: object, zone: tzinfo) -> object:

@@ -54,8 +54,8 @@ def parse_address(text: str) -> StoreAddress:
         return StoreAddress(Path(folder))
     scheme = text.partition("://")[0]
     if scheme not in ("clickhouse", "clickhouses") or "://" not in text:
-        # What stands before the @ might be a password, so a wrong address is never shown beyond its scheme.
-        raise StoreAddressError(f"store address with scheme {scheme[:20].split('@')[0]!r} is none of: {_FORMS}")
+        # A wrong address may hold a password anywhere, so nothing of it is shown.
+        raise StoreAddressError(f"store address is none of: {_FORMS}")
     return _parse_server(text, scheme == "clickhouses")
 
 

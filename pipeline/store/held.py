@@ -74,6 +74,9 @@ def _lock(folder: Path, key: str) -> int:
     except OSError:
         os.close(descriptor)
         raise held_error(folder) from None
+    if _engine_runs(Path(key)):
+        os.close(descriptor)
+        raise held_error(folder)
     entry = {
         "pid": os.getpid(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])[:80],
@@ -86,6 +89,19 @@ def _lock(folder: Path, key: str) -> int:
         os.close(descriptor)
         raise StoreError(f"store {folder}: {error.strerror or error}: free space or make it writable") from None
     return descriptor
+
+
+def _engine_runs(folder: Path) -> bool:
+    # chDB locks its status file, also for programs that know nothing of the lock above. Asked here, since chDB itself
+    # would write to standard error what it finds.
+    try:
+        with (folder / "status").open("rb") as status:
+            fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _holder(folder: Path) -> tuple[str, int]:

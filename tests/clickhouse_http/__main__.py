@@ -47,6 +47,8 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Headers and chunks are separate writes; with Nagle's algorithm each answer would wait 40 ms for an acknowledgement.
+    disable_nagle_algorithm = True
     server: Server
 
     def do_GET(self) -> None:

@@ -45,8 +45,7 @@ class EmbeddedBroker:
         """Start, wait until it answers, and return its `host:port`; may block for `START_PATIENCE_S`."""
         self._home.mkdir(parents=True, exist_ok=True)
         program = broker_program()
-        log_file = self._home / "broker.log"
-        with log_file.open("ab") as log:
+        with self.log_file.open("ab") as log:
             # Another program may take the free port before the broker listens on it: the broker then ends; choose anew.
             for _ in range(5):
                 self._launch(program, log.fileno())
@@ -55,7 +54,7 @@ class EmbeddedBroker:
                 if self._port:
                     break
         if self._process is None or self._process.poll() is not None:
-            raise BrokerStartError(f"the embedded broker ({program}) did not start: see {log_file}")
+            raise BrokerStartError(f"the embedded broker ({program}) did not start: see {self.log_file}")
         if self._register:
             write_discovery(self._home, self._process.pid, self.server)
         return self.server
@@ -88,6 +87,16 @@ class EmbeddedBroker:
     def address(self) -> str:
         """The address as commands take it: `kafka://127.0.0.1:PORT`."""
         return f"kafka://{self.server}"
+
+    @property
+    def log_file(self) -> Path:
+        """What the broker says."""
+        return self._home / "broker.log"
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:

@@ -45,6 +45,7 @@ COMMITTED = Metric("stillwatch_committed_offset", "gauge", "The group's offset."
 COMMIT_STALLED = Metric(
     "stillwatch_commit_stalled_seconds", "gauge", "Longest time a partition with work has not moved its offset."
 )
+SILENT = Metric("stillwatch_broker_silent_seconds", "gauge", "Time since the broker last answered a fetch.")
 QUEUED_ROWS = Metric("stillwatch_rows_waiting", "gauge", "Rows that wait to be inserted.")
 ACCOUNTS = Metric("stillwatch_accounts", "gauge", "Accounts the engines hold state for.")
 WATERMARK = Metric("stillwatch_watermark_ms", "gauge", "Event time the windows are closed up to.", ("partition",))

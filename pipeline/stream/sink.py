@@ -7,28 +7,21 @@ finished the next gathers, and when that is full too, `put` blocks: the engine, 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import pyarrow as pa
 
+from pipeline.store.errors import StoreError, one_line
+from pipeline.store.write import Writer
 from pipeline.stream import metrics as m
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 15.0
-
-
-class RowWriter(Protocol):
-    """Of the store: gathers rows in `add`, inserts them in `flush`; a `flush` that failed can be called again."""
-
-    def add(self, table: str, rows: pa.Table) -> None:
-        """Take rows for a table."""
-
-    def flush(self) -> object:
-        """Insert what was taken; blocks."""
 
 
 class GaveUpError(Exception):
@@ -63,23 +56,26 @@ class Effects:
 
 @dataclass(slots=True)
 class _Pile:
-    writer: RowWriter
+    writer: Writer
     opened_at: float
     effects: list[Effects] = field(default_factory=list)
-    rows: int = 0
-    tables: dict[str, int] = field(default_factory=dict)
+    rows: Counter[str] = field(default_factory=Counter)
+
+    def full(self, max_rows: int) -> bool:
+        return self.writer.full or max(self.rows.values(), default=0) >= max_rows
 
 
 class Sink:
     """Makes effects durable, in order. `put` is called by the agents, `run` is a task of its own.
 
-    `put` may block; `urge` never does. Nothing that was put is lost while the process lives: a failed insert is tried
-    again until `retry_max_s` has passed, then `fail` is called with one line and the pile stays unacked.
+    `put` may block; `urge` never does. What was put is tried until `retry_max_s` has passed, then `fail` is called with
+    one line and the pile stays unacked. `new_writer` makes the writer of a pile; it is given what to call with the reason
+    before a writer waits, and how to wait.
     """
 
     def __init__(
         self,
-        new_writer: Callable[[], RowWriter],
+        new_writer: Callable[[Callable[[str], None], Callable[[float], None]], Writer],
         publish: Publish,
         metrics: m.Metrics,
         fail: Callable[[str], None],
@@ -89,7 +85,7 @@ class Sink:
         retry_max_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._new_writer = new_writer
+        self._make_writer = new_writer
         self._publish = publish
         self._metrics = metrics
         self._fail = fail
@@ -97,34 +93,36 @@ class Sink:
         self._max_s = max_s
         self._retry_max_s = retry_max_s
         self._clock = clock
-        self._pile = _Pile(new_writer(), clock())
         self._urged = False
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
         # One thread: inserts keep their order, and chDB is never entered twice.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._closed = threading.Event()
+        self._pile = _Pile(self._new_writer(), clock())
         self.problem = ""
         """What keeps rows from being written just now; empty when nothing does."""
+        self.store_retries = 0
         self.failed = False
 
     async def put(self, effects: Effects) -> None:
         """Take over the effects of a batch; waits while as much as allowed is waiting already."""
-        while self._pile.rows >= self._max_rows and not self.failed:
+        while self._pile.full(self._max_rows) and not self.failed:
             self._room.clear()
             await self._room.wait()
         pile = self._pile
+        if self.failed:
+            return
         if not pile.effects:
             pile.opened_at = self._clock()
         for table, rows in effects.rows:
-            if rows.num_rows:
-                pile.writer.add(table, rows)
-                pile.rows += rows.num_rows
-                pile.tables[table] = pile.tables.get(table, 0) + rows.num_rows
+            pile.writer.add(table, rows)
+            pile.rows[table] += rows.num_rows
         for publication in effects.publications:
             await self._send(publication)
         pile.effects.append(effects)
-        self._metrics.put(m.QUEUED_ROWS, pile.rows)
+        self._metrics.put(m.QUEUED_ROWS, pile.rows.total())
         self._wake.set()
 
     def urge(self) -> None:
@@ -150,7 +148,7 @@ class Sink:
             self._wake.clear()
             if self._pile.effects:
                 left = self._pile.opened_at + self._max_s - self._clock()
-                if self._urged or left <= 0 or self._pile.rows >= self._max_rows:
+                if self._urged or left <= 0 or self._pile.full(self._max_rows):
                     self._urged = False
                     return
             else:
@@ -164,7 +162,7 @@ class Sink:
     async def _finish_batch(self, pile: _Pile) -> None:
         # The order is the promise. A crash after any step only makes the batch be read again:
         # 1. its rows are in the store;
-        if pile.rows:
+        if pile.rows.total():
             await self._write(pile)
         # 2. its incidents and rejects are on their topics, acked by the broker;
         for effects in pile.effects:
@@ -176,23 +174,22 @@ class Sink:
             effects.done()
 
     async def _write(self, pile: _Pile) -> None:
-        loop = asyncio.get_running_loop()
-        patience = self._patience("the store took no rows")
         began = self._clock()
-        while True:
-            try:
-                await loop.run_in_executor(self._thread, pile.writer.flush)
-                break
-            except GaveUpError:
-                raise
-            except Exception as error:
-                self._metrics.add(m.STORE_ERRORS)
-                await patience.wait(error)
+        try:
+            # The writer tries again by itself while the store is away.
+            await asyncio.get_running_loop().run_in_executor(self._thread, pile.writer.flush)
+        except Exception as error:
+            self.store_retries += 1
+            text = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+            raise GaveUpError(
+                f"rows could not be written: {one_line(text)}; their events are not committed and will be read again "
+                "when the worker starts"
+            ) from error
         self.problem = ""
         self._metrics.add(m.STORE_SECONDS, self._clock() - began)
-        for table, rows in pile.tables.items():
+        for table, rows in pile.rows.items():
             self._metrics.add(m.ROWS, rows, table)
-        self._metrics.put(m.QUEUED_ROWS, self._pile.rows)
+        self._metrics.put(m.QUEUED_ROWS, self._pile.rows.total())
 
     async def _send(self, publication: Publication) -> None:
         try:
@@ -217,8 +214,22 @@ class Sink:
         return _Patience(self, what, self._clock, self._retry_max_s)
 
     def close(self) -> None:
-        """Give the thread back; what is not finished stays unacked."""
-        self._thread.shutdown(wait=True)
+        """Stop trying; what is not finished stays unacked. Returns when the thread has ended its present insert."""
+        self._closed.set()
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _new_writer(self) -> Writer:
+        return self._make_writer(self._on_waiting, self._pause)
+
+    def _on_waiting(self, line: str) -> None:
+        # Called in the store's thread.
+        self.problem = line
+        self.store_retries += 1
+
+    def _pause(self, seconds: float) -> None:
+        # In the store's thread too: the writer's sleep between tries, which `close` ends.
+        if self._closed.wait(seconds):
+            raise StoreError("the worker stopped before the store came back")
 
 
 class _Patience:
@@ -235,14 +246,10 @@ class _Patience:
     async def wait(self, error: Exception) -> None:
         """Sleep before the next try; raises `GaveUpError` instead when time is up."""
         waited = self._clock() - self._began
-        self._sink.problem = f"{self._what} for {waited:.0f} s: {_line(error)}"
+        self._sink.problem = f"{self._what} for {waited:.0f} s: {one_line(repr(error))}"
         if waited > self._longest_s:
             raise GaveUpError(
                 f"{self._sink.problem}; the events are not committed and will be read again when the worker starts"
             ) from error
         await asyncio.sleep(self._pause)
         self._pause = min(self._pause * 2, LONGEST_RETRY_S)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -19,6 +19,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 from mode import get_logger
+from mode.threads import QueueServiceThread
 
 from pipeline.stream.ledger import Delivery, PartitionLedger
 
@@ -27,6 +28,8 @@ logger = get_logger(__name__)
 FETCH_TIMEOUT_S = 1.0
 #: Longest time that the broker may hold a fetch that finds nothing.
 FETCH_MAX_WAIT_MS = 500
+#: Time that the group gets to hear of a worker's end.
+LEAVE_PATIENCE_S = 5.0
 #: Time that batches under way get to become durable when the worker stops or loses partitions; less than a rebalance.
 DRAIN_PATIENCE_S = 45.0
 COMMIT_TRIES_AT_END = 3
@@ -69,6 +72,24 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Faust fixes this at 1,500 ms and has no setting for it: a rebalance waits for the fetch that is under way.
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group; a broker that is away must not keep the process."""
+        await QueueServiceThread.on_thread_stop(self)
+        if self._consumer is not None:
+            stopping = asyncio.ensure_future(self._consumer.stop())
+            await asyncio.wait({stopping}, timeout=LEAVE_PATIENCE_S)
+            if not stopping.done() or stopping.cancelled() or stopping.exception() is not None:
+                logger.warning("the group could not be left properly: the broker is away")
+
+    def silent_s(self) -> float:
+        """Time since the broker last answered a fetch, 0 while nothing is assigned."""
+        subscription = None if self._consumer is None else self._consumer._subscription.subscription
+        if subscription is None or subscription.assignment is None:
+            return 0.0
+        assignment = subscription.assignment
+        answered = [state.timestamp for tp in assignment.tps if (state := assignment.state_value(tp)).timestamp]
+        return max(0.0, time.monotonic() - max(answered) / 1000) if answered else 0.0
 
     async def restart_chains(self) -> Mapping[TP, tuple[int, int, int | None]]:
         """Seek every assigned partition to the group's offset, or to its log's start where the group has none.
@@ -170,6 +191,10 @@ class Consumer(driver.Consumer):
     def commit_failures(self) -> int:
         """Commits that the broker did not take."""
         return self._thread.commit_failures
+
+    def silent_s(self) -> float:
+        """Time since the broker last answered a fetch."""
+        return self._thread.silent_s()
 
     # Faust takes a partition out of the fetch when its queue fills, and then waits up to a second on the others alone.
     # The bounded queue by itself holds fetching back.

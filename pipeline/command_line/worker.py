@@ -1,0 +1,41 @@
+"""`stillwatch worker`: runs the Faust worker."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from pipeline.command_line.options import Common
+
+
+def worker(
+    *,
+    web_port: Annotated[int | None, Parameter(name="--web-port", validator=validators.Number(gte=0, lte=65535))] = None,
+    run_id: Annotated[str, Parameter(name="--run-id")] = "live",
+    common: Common | None = None,
+) -> None:
+    """Run the Faust worker: events in, verdicts out.
+
+    Reads api-calls, scores, writes to the store and publishes incidents, until SIGTERM or Ctrl-C; then it finishes what it
+    has begun, commits, and leaves the group. With the embedded broker it starts one, which other commands run in this
+    folder find. Several workers share the partitions of a Kafka cluster.
+
+    Parameters
+    ----------
+    web_port
+        Port of /health and /metrics; 0 takes any free one.
+    run_id
+        The run_id of the rows written.
+    """
+    options = common or Common()
+    settings = options.settings()
+    from msgspec.structs import replace
+
+    from pipeline.stream.run import run_worker
+
+    if web_port is not None:
+        settings = replace(settings, stream=replace(settings.stream, web_port=web_port))
+    # The program takes --debug for all commands, before this one sees its options.
+    run_worker(settings, run_id=run_id, debug="--debug" in sys.argv)

@@ -1,0 +1,99 @@
+"""A partition of `api-calls` on its way through the engine: records in, verdicts out, in the order of offsets."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec.structs import replace
+
+from pipeline.engine import Engine
+from pipeline.engine.verdicts import Verdicts
+from pipeline.event import ApiCall, EventLimits, Rejected, RejectReason, decode, rejected
+from pipeline.event.columns import EventBatch
+from pipeline.settings import EngineSettings
+from pipeline.stream.transport import FetchedBatch
+
+
+@dataclass(slots=True)
+class Processed:
+    """What a batch gave. `calls` are those counted, duplicates left out, with their `offsets` and the
+    times of their records."""
+
+    received: int = 0
+    repeated: int = 0
+    duplicates: int = 0
+    calls: list[ApiCall] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    received_at: list[int] = field(default_factory=list)
+    rejects: list[Rejected] = field(default_factory=list)
+    verdicts: Verdicts | None = None
+
+
+class Lane:
+    """The engine of one partition, and the offset it has read up to.
+
+    Records before `next_offset` are in the engine's state already; read again, after a rebalance, they are skipped.
+    """
+
+    def __init__(
+        self, settings: EngineSettings, limits: EventLimits, topic: str, partition: int, next_offset: int
+    ) -> None:
+        self.engine = Engine(settings, partition=partition)
+        self.next_offset = next_offset
+        self._limits = limits
+        self._topic = topic
+        self._partition = partition
+
+    def follows(self, batch: FetchedBatch) -> bool:
+        """Whether the engine's state is that of all records before the batch; if not, another worker had some of them."""
+        return not batch.restarted and batch.start <= self.next_offset
+
+    def process(self, batch: FetchedBatch) -> Processed:
+        """Decode and score; blocks for as long as that takes."""
+        done = Processed(received=len(batch.records))
+        calls: list[ApiCall] = []
+        offsets: list[int] = []
+        times: list[int] = []
+        for record in batch.records:
+            offset = record.offset
+            if offset < self.next_offset:
+                done.repeated += 1
+                continue
+            received_at = _time_of(record)
+            result = self._decode(record, received_at)
+            if isinstance(result, Rejected):
+                done.rejects.append(result)
+            else:
+                calls.append(result)
+                offsets.append(offset)
+                times.append(received_at)
+        if calls:
+            done.verdicts = self.engine.process(EventBatch.from_calls(calls, offsets, self._partition))
+            repeated = done.verdicts.duplicates
+            done.duplicates = int(repeated.sum())
+            kept = (
+                [index for index in range(len(calls)) if not repeated[index]] if done.duplicates else range(len(calls))
+            )
+            done.calls = [calls[index] for index in kept]
+            done.offsets = [offsets[index] for index in kept]
+            done.received_at = [times[index] for index in kept]
+        self.next_offset = max(self.next_offset, batch.end)
+        return done
+
+    def _decode(self, record: Any, received_at: int) -> ApiCall | Rejected:
+        if record.value is None:
+            result: ApiCall | Rejected = rejected(
+                RejectReason.MALFORMED_JSON, "a record without a value", b"", received_at
+            )
+        else:
+            result = decode(record.value, received_at=received_at, limits=self._limits)
+        if isinstance(result, Rejected):
+            return replace(result, topic=self._topic, partition=self._partition, offset=record.offset)
+        return result
+
+
+def _time_of(record: Any) -> int:
+    # A record without a time (-1, of ancient clients) counts as received when it is read.
+    return record.timestamp if record.timestamp and record.timestamp > 0 else time.time_ns() // 1_000_000

@@ -1,0 +1,40 @@
+"""What a batch gives as rows, table by table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from pipeline.event import Rejected
+from pipeline.store.rows import (
+    account_windows_table,
+    api_calls_table,
+    call_scores_table,
+    incidents_table,
+    rejected_table,
+)
+from pipeline.stream.lane import Processed
+
+Rows = list[tuple[str, pa.Table]]
+
+
+def rows_of_batch(done: Processed, *, topic: str, partition: int, run_id: str) -> Rows:
+    """The events that counted and all verdicts on them; rejects go by their topic."""
+    if done.verdicts is None:
+        return []
+    calls = api_calls_table(
+        done.calls, received_at=done.received_at, topic=topic, partition=partition, offsets=done.offsets
+    )
+    verdicts = done.verdicts
+    return [
+        ("api_calls", calls),
+        ("call_scores", call_scores_table(verdicts.call_scores, run_id=run_id, partition=partition)),
+        ("account_windows", account_windows_table(verdicts.account_windows, run_id=run_id)),
+        ("incidents", incidents_table(verdicts.incidents, run_id=run_id)),
+    ]
+
+
+def rows_of_rejects(rejects: Sequence[Rejected]) -> Rows:
+    """Rejected events, whoever rejected them."""
+    return [("rejected_events", rejected_table(rejects))]

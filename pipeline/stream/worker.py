@@ -1,0 +1,250 @@
+"""The agents of a worker: events to verdicts, rejects to their table."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
+
+import msgspec
+from faust.types import TP, EventT
+
+from pipeline.settings import Settings
+from pipeline.store.client import Store
+from pipeline.store.write import Writer
+from pipeline.stream import metrics as m
+from pipeline.stream.app import StreamApp
+from pipeline.stream.envelope import pack, unpack
+from pipeline.stream.guard import RejectGuard
+from pipeline.stream.lane import Lane, Processed
+from pipeline.stream.rows import rows_of_batch, rows_of_rejects
+from pipeline.stream.sink import Effects, Publication, Sink
+from pipeline.stream.transport import Consumer, FetchedBatch
+
+log = logging.getLogger(__name__)
+
+#: `/health` says degraded when a partition with work has not moved its offset for this long.
+STALLED_S = 60.0
+#: And when the broker has not answered a fetch for this long; it answers at least twice a second, with nothing.
+SILENT_S = 10.0
+
+
+#: Longest time from the signal to the end of the process; the drain has its own, shorter one.
+STOP_PATIENCE_S = 75.0
+
+
+class StreamWorker:
+    """Joins transport, engines and sink within a Faust app.
+
+    Life: `register`, then Faust runs the agents. `fail` ends the process from outside the streams: stopping an app from
+    within an agent can hang.
+    """
+
+    def __init__(self, app: StreamApp, settings: Settings, store: Store, run_id: str) -> None:
+        self.app = app
+        self.settings = settings
+        self.metrics = m.Metrics()
+        self.lanes: dict[int, Lane] = {}
+        self.failure = ""
+        """One line on why the worker stops by itself; empty as long as it does not."""
+        self.stop_patience_s = STOP_PATIENCE_S
+        self._store = store
+        self._run_id = run_id
+        self._guard = RejectGuard(settings.stream.reject_share_limit, settings.stream.reject_share_window)
+        self._encoder = msgspec.json.Encoder()
+        self.sink = Sink(
+            self._new_writer,
+            self._publish,
+            self.metrics,
+            self._give_up,
+            max_rows=settings.store.insert_max_rows,
+            max_s=settings.store.insert_max_seconds,
+            retry_max_s=settings.store.retry_max_seconds,
+        )
+
+    @property
+    def consumer(self) -> Consumer:
+        """The batching consumer of the app."""
+        return cast(Consumer, self.app.consumer)
+
+    def register(self) -> None:
+        """Add the agents, the task that makes effects durable, and the listener for rebalances to the app."""
+        app, names = self.app, self.settings.stream
+
+        async def score(stream: Any) -> None:
+            async for event in events(stream):
+                await self._handle(event, self._score)
+
+        async def keep_rejects(stream: Any) -> None:
+            async for event in events(stream):
+                await self._handle(event, self._keep_rejects)
+
+        def events(stream: Any) -> AsyncIterator[EventT[Any]]:
+            # Faust acks when an agent asks for the next event; here the sink does, when the effects are durable.
+            return cast(AsyncIterator[EventT[Any]], stream.noack().events())
+
+        app.agent(app.topic(names.api_calls_topic, value_type=bytes), name="score")(score)
+        app.agent(app.topic(names.rejected_topic, value_type=bytes), name="keep_rejects")(keep_rejects)
+        app.task(self.sink.run)
+        app.on_drain = self.sink.urge
+
+        async def on_assigned(app: Any, /, assigned: set[TP], **_: Any) -> None:
+            self._on_assigned(assigned)
+
+        app.on_partitions_assigned.connect(cast(Any, on_assigned), weak=False)
+
+    def fail(self, line: str) -> None:
+        """Stop the worker, as SIGTERM does, for the reason given in one line; the first reason counts."""
+        if not self.failure:
+            self.failure = line
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    @property
+    def unfinished(self) -> int:
+        """Partitions with work that is not committed."""
+        return sum(ledger.behind for ledger in self.consumer.ledgers.values())
+
+    def problems(self) -> list[str]:
+        """What an operator should look at, one line each; empty when all is well."""
+        stalled, silent = self.consumer.stalled_s(), self.consumer.silent_s()
+        found = [self.failure, self.sink.problem]
+        if silent > SILENT_S:
+            found.append(f"the broker has not answered for {silent:.0f} s")
+        if stalled > STALLED_S:
+            found.append(f"committed offsets have not moved for {stalled:.0f} s though there is work")
+        if self.consumer.missing_offsets:
+            found.append(f"{self.consumer.missing_offsets} records were dropped by retention before they were read")
+        return [line for line in found if line]
+
+    def refresh(self) -> None:
+        """Bring the gauges up to date."""
+        consumer, metrics = self.consumer, self.metrics
+        for gauge in (m.LAG, m.COMMITTED, m.WATERMARK):
+            metrics.clear(gauge)
+        for tp, lag in consumer.lag().items():
+            metrics.put(m.LAG, lag, tp.topic, str(tp.partition))
+        for tp, ledger in consumer.ledgers.items():
+            if ledger.committed is not None:
+                metrics.put(m.COMMITTED, ledger.committed, tp.topic, str(tp.partition))
+        for partition, lane in self.lanes.items():
+            metrics.put(m.WATERMARK, lane.engine.watermark, str(partition))
+        metrics.put(m.ACCOUNTS, sum(lane.engine.accounts for lane in self.lanes.values()))
+        metrics.put(m.PARTITIONS, len(consumer.ledgers))
+        metrics.put(m.COMMIT_STALLED, consumer.stalled_s())
+        metrics.put(m.SILENT, consumer.silent_s())
+        metrics.put(m.COMMIT_FAILURES, consumer.commit_failures)
+        metrics.put(m.MISSING, consumer.missing_offsets)
+        metrics.put(m.STORE_ERRORS, self.sink.store_retries)
+        metrics.put(m.REBALANCES, self.app.rebalancing_count)
+        metrics.put(m.REJECT_SHARE, self._guard.share)
+
+    async def _handle(self, event: EventT[Any], work: Any) -> None:
+        message, batch = event.message, cast(FetchedBatch, event.value)
+        if self.failure or not self.consumer.is_current(batch):
+            self.consumer.abandon(message)
+            return
+        try:
+            effects = await work(batch, lambda: self.consumer.ack(message))
+        except Exception as error:
+            log.exception("a batch could not be processed")
+            self.fail(
+                f"{batch.tp.topic}[{batch.tp.partition}] from offset {batch.start}: {type(error).__name__}: {error}"
+            )
+            effects = None
+        if effects is None:
+            self.consumer.abandon(message)
+        else:
+            await self.sink.put(effects)
+
+    async def _score(self, batch: FetchedBatch, done: Any) -> Effects | None:
+        partition = batch.tp.partition
+        lane = self.lanes.get(partition)
+        if lane is None or not lane.follows(batch):
+            lane = self.lanes[partition] = self._new_lane(batch)
+        began = time.perf_counter()
+        result = lane.process(batch)
+        self._guard.add(result.received, len(result.rejects))
+        if self._guard.tripped:
+            self.fail(self._too_many_rejects(result))
+            return None
+        rows = rows_of_batch(result, topic=batch.tp.topic, partition=partition, run_id=self._run_id)
+        self._count(result, time.perf_counter() - began)
+        names = self.settings.stream
+        incidents = result.verdicts.incidents if result.verdicts else []
+        publications = [Publication(names.rejected_topic, None, pack(reject)) for reject in result.rejects]
+        publications += [
+            Publication(names.incidents_topic, one.incident_id.encode(), self._encoder.encode(one)) for one in incidents
+        ]
+        return Effects(done, rows, publications, len(incidents))
+
+    async def _keep_rejects(self, batch: FetchedBatch, done: Any) -> Effects:
+        topic, partition = batch.tp
+        rejects = [
+            unpack(
+                record.value or b"",
+                received_at=record.timestamp,
+                topic=topic,
+                partition=partition,
+                offset=record.offset,
+            )
+            for record in batch.records
+        ]
+        self.metrics.add(m.STORED_REJECTS, len(rejects))
+        return Effects(done, rows_of_rejects(rejects))
+
+    def _too_many_rejects(self, result: Processed) -> str:
+        last = f"; the last: {result.rejects[-1].reason}, {result.rejects[-1].detail}" if result.rejects else ""
+        names = self.settings.stream
+        return (
+            f"{self._guard.share:.0%} of the recent records of {names.api_calls_topic} were rejected, more than "
+            f"stream.reject_share_limit, {names.reject_share_limit:.0%}{last}; mend the sender, or raise the limit"
+        )
+
+    def _new_lane(self, batch: FetchedBatch) -> Lane:
+        if batch.start:
+            log.info("%s[%d]: an engine without state begins at offset %d", *batch.tp, batch.start)
+        self.metrics.add(m.COLD_STARTS)
+        settings = self.settings
+        return Lane(settings.engine, settings.event, batch.tp.topic, batch.tp.partition, batch.start)
+
+    def _count(self, result: Processed, seconds: float) -> None:
+        metrics = self.metrics
+        metrics.add(m.RECEIVED, result.received - result.repeated)
+        metrics.add(m.REPEATED, result.repeated)
+        metrics.add(m.ACCEPTED, len(result.calls))
+        metrics.add(m.DUPLICATES, result.duplicates)
+        metrics.add(m.BATCHES)
+        metrics.add(m.ENGINE_SECONDS, seconds)
+        for reject in result.rejects:
+            metrics.add(m.REJECTED, 1, str(reject.reason))
+
+    def _on_assigned(self, assigned: set[TP]) -> None:
+        topic = self.settings.stream.api_calls_topic
+        mine = {tp.partition for tp in assigned if tp.topic == topic}
+        # All their effects are durable or will be read again: the rebalance waited for the sink before it came here.
+        for partition in self.lanes.keys() - mine:
+            del self.lanes[partition]
+        log.info("partitions of %s: %s", topic, ", ".join(map(str, sorted(mine))) or "none")
+
+    async def _publish(self, publication: Publication) -> Awaitable[object]:
+        producer = self.app.producer
+        return await producer.send(publication.topic, publication.key, publication.value, None, None, None)
+
+    def _new_writer(self, waiting: Callable[[str], None], pause: Callable[[float], None]) -> Writer:
+        store = self.settings.store
+        return Writer(
+            self._store,
+            max_rows=store.insert_max_rows,
+            max_seconds=store.insert_max_seconds,
+            retry_max_seconds=store.retry_max_seconds,
+            waiting=waiting,
+            sleep=pause,
+        )
+
+    def _give_up(self, line: str) -> None:
+        # Nothing that waits can become durable any more, so there is nothing to drain.
+        self.consumer.drain_patience_s = 0.0
+        self.fail(line)

@@ -92,12 +92,15 @@ def _schema(store: Store) -> Finding:
 def _broker_findings(settings: Settings) -> list[Finding]:
     from kafka.errors import KafkaError
 
-    from pipeline.stream.address import BrokerAddressError, BrokerNotRunningError, bootstrap_servers
+    from pipeline.stream.address import BrokerAddressError, BrokerNotRunningError, answers, bootstrap_servers
     from pipeline.stream.topics import partition_counts, topic_specs
 
     specs = {spec.name: spec for spec in topic_specs(settings.stream)}
     try:
         servers = bootstrap_servers(settings.stream.broker)
+        # Kafka's client would try for half a minute.
+        if not any(answers(server) for server in servers):
+            raise ConnectionRefusedError
         counts = partition_counts(servers, specs)
     except BrokerNotRunningError as error:
         # The embedded broker lives as long as the worker that started it.
@@ -105,7 +108,8 @@ def _broker_findings(settings: Settings) -> list[Finding]:
     except BrokerAddressError as error:
         return [Finding("broker", WRONG, *_split(str(error)))]
     except (KafkaError, OSError) as error:
-        detail = f"{settings.stream.broker} does not answer ({type(error).__name__})"
+        reason = "connection refused" if isinstance(error, ConnectionRefusedError) else type(error).__name__
+        detail = f"{settings.stream.broker} does not answer ({reason})"
         return [Finding("broker", WRONG, detail, "start Kafka, or mend --broker")]
     findings = [Finding("broker", OK, f"{settings.stream.broker} answers at {', '.join(servers)}")]
     for name, spec in specs.items():
@@ -114,7 +118,8 @@ def _broker_findings(settings: Settings) -> list[Finding]:
             findings.append(Finding(check, WRONG, "is not there", "start `stillwatch worker`, which creates it"))
         elif count != spec.partitions:
             detail = f"has {count} partitions, the settings say {spec.partitions}"
-            findings.append(Finding(check, WRONG, detail, f"set stream.partitions={count}"))
+            mend = f"set stream.partitions={count}" if spec.partitions > 1 else "delete it while no worker runs"
+            findings.append(Finding(check, WRONG, detail, mend))
         else:
             findings.append(Finding(check, OK, f"{count} partitions"))
     return findings

@@ -57,9 +57,8 @@ def print_table(
         table.add_column(Text(harmless(name)), justify="right" if right and kept else "left", overflow="fold")
     for row in kept:
         table.add_row(*(Text(cell(value)) for value in row))
-    console = Console()
     # Into a file or a pipe the whole width goes, since nobody can widen it afterwards.
-    console.print(table, width=None if console.is_terminal else 10_000)
+    Console(width=None if sys.stdout.isatty() else 10_000).print(table)
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ _TABLE = "table"
 _FORMAT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _OWN_FORMAT = re.compile(r"\bFORMAT\s+[A-Za-z0-9]+\s*$", re.IGNORECASE)
 _NUMERIC = re.compile(r"(?:Nullable\()?(?:U?Int|Float|Decimal)")
-#: Short names for what ClickHouse calls otherwise.
+#: Short names, in small letters; ClickHouse's own names go through as they are.
 _FORMATS = {
     "json": "JSON",
     "jsoneachrow": "JSONEachRow",
@@ -58,7 +58,7 @@ def sql(
     from pipeline.store.errors import TIMEOUT_EXCEEDED, TOO_MANY_ROWS, QueryError
 
     text = single_statement(sys.stdin.read() if query == "-" else query)
-    output = "JSONEachRow" if json else _FORMATS.get(format.lower(), format)
+    output = "JSONEachRow" if json else _FORMATS.get(format, format)
     if not _FORMAT_NAME.fullmatch(output):
         raise Misuse(f"--format {format!r} is no format: write table, csv, tsv, jsonl or one that ClickHouse names")
     if max_rows < 0 or max_seconds < 0:

@@ -2,7 +2,7 @@
 
 import clickhouse_connect
 import pytest
-from conftest import PASSWORD, USER, ClickHouseServer
+from clickhouse_fixture import PASSWORD, USER, ClickHouseServer
 from store_support import call, incident, insert_calls
 
 from pipeline.store.client import Store, connect

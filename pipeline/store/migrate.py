@@ -6,10 +6,10 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 
 from pipeline.store.client import Store
 from pipeline.store.errors import SchemaError
+from schemas import resource
 
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LEDGER = """
@@ -43,7 +43,7 @@ class Migration:
 def known_migrations() -> tuple[Migration, ...]:
     """All migrations this program brings, in order."""
     found = []
-    for file in resources.files("schemas").joinpath("clickhouse").iterdir():
+    for file in resource("clickhouse").iterdir():
         match = _NAME.fullmatch(file.name)
         if match:
             found.append(Migration(int(match.group(1)), match.group(2), file.read_text()))

@@ -1,0 +1,75 @@
+"""Evaluations and comparisons as tables on the terminal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pipeline.command_line.show import print_lines, print_table
+from replay.compare import Comparison
+from replay.evaluate import Evaluation
+
+#: Incidents gained or lost that are listed; the counts tell of the rest.
+_MOST_LISTED = 10
+
+
+def print_evaluation(found: Evaluation) -> None:
+    """Print the figures per kind, then those of all alerts."""
+    rows = [
+        (
+            one.kind,
+            one.labels,
+            one.found,
+            _percent(one.recall),
+            _number(one.median_hours_to_detect),
+            _percent(one.leaked),
+            _percent(one.leaked_median),
+        )
+        for one in found.kinds
+    ]
+    headings = ("kind", "labels", "found", "recall", "median hours to detect", "leaked", "leaked, median")
+    print_table(f"run {found.run_id} against the labels", headings, rows, [False, *[True] * 6])
+    lines = [
+        f"account incidents {found.account_incidents}, true {found.true_incidents}, precision "
+        f"{_percent(found.precision)}; campaign incidents {found.campaign_incidents}",
+        f"false alerts {found.false_alerts} in {found.account_days:,} account-days, "
+        f"{_number(found.false_alerts_per_1000_account_days)} per 1,000",
+    ]
+    if found.labels_not_seen:
+        lines.append(f"{found.labels_not_seen} labels left out: the run has no call of their account within their time")
+    print_lines(lines)
+
+
+def print_comparison(found: Comparison) -> None:
+    """Print the counts of both runs, the incidents that differ, and the shift of scores."""
+    counts = [(name.replace("_", " "), count, found.counts_b[name]) for name, count in found.counts_a.items()]
+    print_table(f"{found.a} and {found.b}", ("", found.a, found.b), counts)
+    print_lines(
+        [
+            f"incidents: {len(found.matched)} in both, {len(found.gained)} gained, {len(found.lost)} lost; "
+            f"of those in both {found.earlier} detected earlier, {found.later} later by {found.b}",
+            f"call scores: {found.call_scores.changed:,} of {found.call_scores.common:,} differ, by "
+            f"{found.call_scores.mean_shift:.4f} on average, {found.call_scores.largest_shift:.4f} at most",
+            f"window scores: {found.account_windows.changed:,} of {found.account_windows.common:,} differ, by "
+            f"{found.account_windows.mean_shift:.4f} on average, {found.account_windows.largest_shift:.4f} at most",
+        ]
+    )
+    for title, incidents in (("gained", found.gained), ("lost", found.lost)):
+        if incidents:
+            rows = [
+                (one.entity_id, one.severity, _time(one.opened_at), _time(one.detected_at))
+                for one in incidents[:_MOST_LISTED]
+            ]
+            more = f", the first {_MOST_LISTED} of {len(incidents)}" if len(incidents) > _MOST_LISTED else ""
+            print_table(f"incidents {title} by {found.b}{more}", ("entity", "severity", "opened", "detected"), rows)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")

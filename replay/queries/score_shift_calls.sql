@@ -1,0 +1,9 @@
+-- How far the scores of the calls that both runs have lie apart.
+SELECT
+    count() AS common,
+    countIf(a.score != b.score) AS changed,
+    avg(abs(a.score - b.score)) AS mean_shift,
+    max(abs(a.score - b.score)) AS largest_shift
+FROM (SELECT account_id, ts, event_id, score FROM call_scores FINAL WHERE run_id = {a:String}) AS a
+INNER JOIN (SELECT account_id, ts, event_id, score FROM call_scores FINAL WHERE run_id = {b:String}) AS b
+    USING (account_id, ts, event_id)

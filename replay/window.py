@@ -1,0 +1,42 @@
+"""A window of event time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from replay.errors import ReplayError
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From `from_ms` to `to_ms` (exclusive), epoch milliseconds; None where it is open."""
+
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+    def __contains__(self, ts: int) -> bool:
+        return (self.from_ms is None or ts >= self.from_ms) and (self.to_ms is None or ts < self.to_ms)
+
+
+def window_of(start: str | None, end: str | None) -> Window:
+    """The window between two times as people write them. Raises `ReplayError` when it is none or empty."""
+    window = Window(_milliseconds(start, "--from"), _milliseconds(end, "--to"))
+    if window.from_ms is not None and window.to_ms is not None and window.from_ms >= window.to_ms:
+        raise ReplayError(f"--from {start} is not before --to {end}: the window is empty")
+    return window
+
+
+def moment(text: str) -> int:
+    """Epoch milliseconds of RFC 3339, or of a date (its start); UTC where no zone is given. Raises `ValueError`."""
+    parsed = datetime.fromisoformat(text)
+    return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _milliseconds(text: str | None, option: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        return moment(text)
+    except ValueError:
+        raise ReplayError(f"{option} {text!r} is not a time: write 2024-12-01 or 2024-12-01T08:00:00Z") from None

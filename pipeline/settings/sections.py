@@ -51,6 +51,9 @@ class StreamSettings(Section, frozen=True):
     """Recent records that `reject_share_limit` looks at; at least a tenth of it must have been seen."""
     connect_patience_s: PositiveFloat = 60.0
     """Seconds to wait for a broker or store that is not there at start."""
+    session_timeout_s: Annotated[float, Meta(ge=1, le=60)] = 10.0
+    """Seconds after which a worker not heard of loses its partitions; Apache Kafka allows 6 or more. With the embedded
+    broker at most 4, since its first join takes half of it."""
     web_port: Annotated[int, Meta(ge=0, le=65535)] = 6066
     """Port of the worker's web page with `/health` and `/metrics`; 0 for any free one."""
     web_host: str = "127.0.0.1"

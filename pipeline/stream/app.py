@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     from pipeline.settings import StreamSettings
 
 COMMIT_INTERVAL_S = 1.0
-#: Records that one fetch hands over at most; with `max_queued_batches` it bounds what waits in memory.
+#: Time a produced record waits for others to share its request.
 PRODUCER_LINGER_S = 0.005
 REQUEST_TIMEOUT_S = 60.0
 #: A rebalance waits this long for the members to drain.
 REBALANCE_TIMEOUT_S = 60.0
 #: Time without a fetch after which the group counts a worker as stuck: a store that is away must not get here.
 MAX_POLL_INTERVAL_S = 900.0
-#: A worker that has not been heard of for this long has its partitions given to others.
-SESSION_TIMEOUT_S = 10.0
 #: The embedded broker answers the first join after half the session timeout, so there it is short.
 EMBEDDED_SESSION_TIMEOUT_S = 4.0
 
@@ -44,7 +42,9 @@ def create_stream_app(
     settings: StreamSettings, servers: Sequence[str], *, embedded: bool = False, web: bool = True
 ) -> StreamApp:
     """A `StreamApp` for the group and the broker, without agents yet."""
-    session_s = EMBEDDED_SESSION_TIMEOUT_S if embedded else SESSION_TIMEOUT_S
+    session_s = settings.session_timeout_s
+    if embedded:
+        session_s = min(session_s, EMBEDDED_SESSION_TIMEOUT_S)
     return StreamApp(
         settings.group,
         broker=[f"kafka://{server}" for server in servers],

@@ -16,9 +16,15 @@ def open_store(settings: Settings, *, patience_s: float = 0.0, migrated: bool = 
 
     Raises `StoreError`, one line, when it cannot be opened or used.
     """
+    from pipeline.store.address import parse_address
     from pipeline.store.client import connect
+    from pipeline.store.errors import SchemaError
     from pipeline.store.migrate import require_schema
 
+    folder = parse_address(settings.store.address).folder
+    if migrated and folder is not None and not folder.exists():
+        # Opening would make an empty one wherever a mistyped path points.
+        raise SchemaError(f"there is no store in {folder}: run `stillwatch migrate`, or mend --store")
     store = connect(
         settings.store.address,
         password_file=settings.store.password_file,

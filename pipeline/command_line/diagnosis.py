@@ -40,10 +40,14 @@ def diagnose(settings: Settings) -> list[Finding]:
 
 
 def _store_findings(settings: Settings) -> list[Finding]:
+    from pipeline.store.address import parse_address
     from pipeline.store.client import connect
     from pipeline.store.errors import StoreError, StoreHeldError
 
     try:
+        folder = parse_address(settings.store.address).folder
+        if folder is not None and not folder.exists():
+            return [Finding("store", WRONG, f"there is no store in {folder}", "run `stillwatch migrate`")]
         store = connect(settings.store.address, password_file=settings.store.password_file)
     except StoreHeldError as error:
         # A worker or a demo at work holds its folder, as it should.

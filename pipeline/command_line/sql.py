@@ -28,7 +28,7 @@ _FORMATS = {
 
 
 def sql(
-    query: str,
+    query: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *,
     format: Annotated[str, Parameter(name="--format")] = _TABLE,  # noqa: A002 - the option's name
     max_rows: Annotated[int, Parameter(name="--max-rows")] = 100_000,
@@ -57,6 +57,9 @@ def sql(
     from pipeline.store.client import ReadLimits
     from pipeline.store.errors import TIMEOUT_EXCEEDED, TOO_MANY_ROWS, QueryError
 
+    # A lone hyphen is standard input, so the command line takes anything that begins with one.
+    if query.startswith("-") and query != "-" and not query.startswith(("-- ", "--\n")):
+        raise Misuse(f"unknown option {query.split()[0]}; see --help")
     text = single_statement(sys.stdin.read() if query == "-" else query)
     output = "JSONEachRow" if json else _FORMATS.get(format, format)
     if not _FORMAT_NAME.fullmatch(output):

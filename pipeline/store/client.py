@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -79,7 +80,8 @@ class Store:
         self.address = address
         self._secret = secret
         self._settings = {**COMMON_SETTINGS, **(settings or {})}
-        self._swap = threading.Lock()
+        # A connection of chDB takes one query at a time, and is replaced after an error while nobody else uses it.
+        self._turn: AbstractContextManager[object] = threading.Lock() if address.embedded else nullcontext()
         self._hold = hold(address.folder) if address.folder is not None else None
         self._closed = False
         try:
@@ -199,23 +201,22 @@ class Store:
         )
 
     def _run(self, action: Callable[[Client], T]) -> T:
-        client = self._client
-        try:
-            return self._translating(lambda: action(client))
-        except Exception:
-            self._replace(client)
-            raise
+        with self._turn:
+            try:
+                return self._translating(lambda: action(self._client))
+            except Exception:
+                self._replace()
+                raise
 
-    def _replace(self, failed: Client) -> None:
+    def _replace(self) -> None:
         # chDB leaves what a failed query had put out in the connection and gives it to the next query.
         if not self.address.embedded or self._closed:
             return
-        with self._swap:
-            if self._client is failed:
-                fresh = self._open(self._settings)
-                fresh.database = failed.database
-                self._client = fresh
-                failed.close()
+        failed = self._client
+        fresh = self._open(self._settings)
+        fresh.database = failed.database
+        self._client = fresh
+        failed.close()
 
     def _translating(self, action: Callable[[], T]) -> T:
         try:

@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -225,6 +226,17 @@ def test_a_failed_query_leaves_nothing_for_the_next(store: Store) -> None:
             store.query_raw(failing, "CSV")
     assert store.query_raw("SELECT 1 AS a", "CSVWithNames") == b'"a"\n1\n'
     assert store.query_rows("SELECT 2") == [(2,)]
+
+
+def test_threads_share_a_store_while_queries_fail(store: Store) -> None:
+    def work(index: int) -> int:
+        if index % 3 == 0:
+            with pytest.raises(QueryError):
+                store.command("SELECT throwIf(number = 5) FROM numbers(10) SETTINGS max_block_size = 1")
+        return int(store.query_rows("SELECT {x:UInt32}", {"x": index})[0][0])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(60))) == list(range(60))
 
 
 def test_errors_are_one_line_and_name_no_version(store: Store) -> None:

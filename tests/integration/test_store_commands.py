@@ -141,6 +141,19 @@ def test_sql_formats(filled: Run) -> None:
     assert "\x1b" not in filled("sql", "SELECT account_id FROM call_scores")[1]
 
 
+def test_sql_from_standard_input(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("-- how many?\nSELECT count() FROM incidents;\n"))
+    assert filled("sql", "-", "--format", "CSV")[1] == "1\n"
+    assert filled("sql", "-- a comment\nSELECT 2", "--format", "CSV")[1] == "2\n"
+
+
+def test_reading_makes_no_store(stillwatch: Run) -> None:
+    code, _, err = stillwatch("sql", "SELECT 1", "--store", "chdb:mistyped")
+    assert code == 1
+    assert "there is no store in mistyped" in err
+    assert not Path("mistyped").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -154,6 +167,7 @@ def test_sql_formats(filled: Run) -> None:
         (["SELECT sleep(3)", "--max-seconds", "0.5"], 1, "longer than 0.5 s"),
         (["SELECT * FROM nowhere"], 1, "nowhere"),
         (["SELECT 1", "--max-rows", "-1"], 2, "or more"),
+        (["--frmt"], 2, "--frmt"),
     ],
 )
 def test_sql_that_is_refused(filled: Run, arguments: list[str], code: int, says: str) -> None:
@@ -182,6 +196,10 @@ def test_a_held_folder_is_one_line(filled: Run) -> None:
 def test_doctor(stillwatch: Run) -> None:
     code, out, _ = stillwatch("doctor")
     assert code == 1
+    assert "there is no store in .stillwatch/store; to mend: run `stillwatch migrate`" in out
+    with connect("chdb:.stillwatch/store"):
+        pass
+    out = stillwatch("doctor")[1]
     assert "not applied: 0001_events, 0002_verdicts, 0003_records; to mend: run `stillwatch migrate`" in out
     stillwatch("migrate")
     code, out, _ = stillwatch("doctor", "--json")

@@ -108,19 +108,20 @@ class Sink:
 
     async def put(self, effects: Effects) -> None:
         """Take over the effects of a batch; waits while as much as allowed is waiting already."""
+        for publication in effects.publications:
+            await self._send(publication)
         while self._pile.full(self._max_rows) and not self.failed:
             self._room.clear()
             await self._room.wait()
-        pile = self._pile
         if self.failed:
             return
+        # No await from here on: `run` must not take the pile between its rows and its ack.
+        pile = self._pile
         if not pile.effects:
             pile.opened_at = self._clock()
         for table, rows in effects.rows:
             pile.writer.add(table, rows)
             pile.rows[table] += rows.num_rows
-        for publication in effects.publications:
-            await self._send(publication)
         pile.effects.append(effects)
         self._metrics.put(m.QUEUED_ROWS, pile.rows.total())
         self._wake.set()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-LONGEST_CELL = 80
+LONGEST_CELL = 120
 
 
 def harmless(text: str, limit: int = LONGEST_CELL) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.command_line.show import cell, harmless, print_json, print_table
+from pipeline.command_line.show import LONGEST_CELL, cell, harmless, print_json, print_table
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -32,8 +32,8 @@ def test_hostile_names_print_as_plain_text(text: str, capsys: pytest.CaptureFixt
 @given(st.text())
 def test_harmless_text_is_printable_and_short(text: str) -> None:
     assert harmless(text).isprintable()
-    assert len(harmless(text)) <= 80
-    if text.isprintable() and len(text) <= 80:
+    assert len(harmless(text)) <= LONGEST_CELL
+    if text.isprintable() and len(text) <= LONGEST_CELL:
         assert harmless(text) == text
 
 

@@ -1,0 +1,42 @@
+"""Late 2024: an ordinary December, and accounts that draw a model's output in four ways."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from replay.scenarios.extraction import Extraction, heavy, pool, ramp, stolen_key
+from replay.scenarios.identity import Random
+from replay.scenarios.population import Span, population
+from replay.scenarios.simulation import Simulation
+
+
+def late_2024(accounts: int, span: Span, seed: int) -> Simulation:
+    """About `accounts` accounts; under 6% of them extract when there are 300, under 3% when there are 2,000.
+
+    Each account draws from a random stream of its own, so that asking for more accounts does not change the others.
+    """
+    honest_seed, extracting_seed = np.random.SeedSequence([seed, 0x2024]).spawn(2)
+    alone = max(1, round(accounts * 0.002)) + (1 if accounts >= 200 else 0)
+    members = max(3, round(5 + accounts * 0.0115))
+    honest = max(1, accounts - 3 * alone - members)
+    streams = population(honest, honest_seed.spawn(honest), span)
+    # Enough seeds for any size: one for the pool, then three for each round of extractions.
+    seeds = extracting_seed.spawn(1 + 3 * alone)
+    found = [pool("p", members, _random(seeds[0]), span)]
+    for index in range(alone):
+        found.extend(_round(index, seeds[1 + 3 * index : 4 + 3 * index], span))
+    for one in found:
+        streams.extend(one.streams)
+    return Simulation(streams, [label for one in found for label in one.labels])
+
+
+def _round(index: int, seeds: list[np.random.SeedSequence], span: Span) -> list[Extraction]:
+    return [
+        heavy(f"x{index:x}", _random(seeds[0]), span),
+        ramp(f"r{index:x}", _random(seeds[1]), span),
+        stolen_key(f"s{index:x}", _random(seeds[2]), span),
+    ]
+
+
+def _random(seed: np.random.SeedSequence) -> Random:
+    return np.random.Generator(np.random.PCG64(seed))

@@ -24,7 +24,7 @@ from replay.scenarios.identity import (
 )
 from replay.scenarios.population import Habit, Span, new_habit, times_of
 from replay.scenarios.rhythm import DAY_MS, SLOT_MS, SLOTS_A_DAY
-from replay.scenarios.workload import Workload, new_families, ordinary_workload
+from replay.scenarios.workload import Lognormal, Workload, new_families, ordinary_workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ def _teacher_workload(random: Random) -> Workload:
     # Many variations of a few prompts, answers as long as they come.
     longest = int(random.choice([1024, 2048, 4096, 8192]))
     return Workload(
-        input_tokens=(float(random.uniform(4.5, 7.0)), float(random.uniform(0.2, 0.6))),
-        output_tokens=(float(random.uniform(6.2, 7.4)), float(random.uniform(0.2, 0.5))),
+        input_tokens=Lognormal(float(random.uniform(4.5, 7.0)), float(random.uniform(0.2, 0.6))),
+        output_tokens=Lognormal(float(random.uniform(6.2, 7.4)), float(random.uniform(0.2, 0.5))),
         families=new_families(random, int(random.integers(1, 6))),
         repeated=0.0,
         system_prompt=token(random, 32),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -49,14 +50,14 @@ class Habit:
 
 def calls_a_day(random: Random, median: float = _MEDIAN_CALLS) -> float:
     """Heavy-tailed: most accounts call little, a few very much."""
-    spread = _SPREAD * traffic().rates.log_rate_deviation
+    spread = _SPREAD * float(np.std([math.log(client.rate) for client in traffic().clients]))
     return float(min(median * np.exp(random.normal(0.0, spread)), _MOST_CALLS_A_DAY))
 
 
 def variation(random: Random) -> float:
-    """Coefficient of variation of an account's gaps, as it is spread among real clients."""
-    known = traffic().rates.variation_quantiles
-    return float(np.interp(random.random(), [0.05, 0.25, 0.5, 0.75, 0.95], known))
+    """Coefficient of variation of an account's gaps: that of a real client, within what a renewal process can follow."""
+    clients = traffic().clients
+    return min(max(clients[int(random.integers(0, len(clients)))].cv, 0.3), 8.0)
 
 
 def new_habit(kind: str, random: Random, span: Span, company: Identity | None) -> Habit:
@@ -114,7 +115,7 @@ def _cron(habit: Habit, random: Random, span: Span) -> tuple[Identity, Times]:
 
 def _chatbot(habit: Habit, random: Random, span: Span) -> tuple[Identity, Times]:
     weekend = float(random.uniform(0.4, 1.1))
-    curve = rhythm.day_and_week(span.start_ms, span.days, habit.identity.zone_hours, weekend)
+    curve = rhythm.day_and_week(span.start_ms, span.days, habit.identity.zone_hours, weekend, random)
     return habit.identity, rhythm.arrivals(
         rhythm.scaled(curve, habit.calls_a_day), habit.variation, span.start_ms, random
     )
@@ -147,7 +148,9 @@ def _newcomer(habit: Habit, random: Random, span: Span) -> tuple[Identity, Times
 
 
 def _growth(habit: Habit, random: Random, span: Span) -> tuple[Identity, Times]:
-    curve = rhythm.day_and_week(span.start_ms, span.days, habit.identity.zone_hours, float(random.uniform(0.3, 1.0)))
+    curve = rhythm.day_and_week(
+        span.start_ms, span.days, habit.identity.zone_hours, float(random.uniform(0.3, 1.0)), random
+    )
     curve = curve * np.exp(np.linspace(0.0, float(random.uniform(0.5, 1.6)), curve.size))
     return habit.identity, rhythm.arrivals(
         rhythm.scaled(curve, habit.calls_a_day), habit.variation, span.start_ms, random

@@ -49,9 +49,11 @@ def working_day(start_ms: int, days: int, zone_hours: float, weekend: float) -> 
     return _with_weekends(curve, start_ms, days, zone_hours, weekend)
 
 
-def day_and_week(start_ms: int, days: int, zone_hours: float, weekend: float) -> Curve:
-    """The fitted day of real API clients, with weekends."""
-    profile = np.array(traffic().rates.hour_profile)
+def day_and_week(start_ms: int, days: int, zone_hours: float, weekend: float, random: Random) -> Curve:
+    """The day of a real API client, smoothed a little so that no hour is quite without calls, with weekends."""
+    clients = traffic().clients_with_days
+    profile = np.array(clients[int(random.integers(0, len(clients)))].profile)
+    profile = 0.5 * profile + 0.2 * (np.roll(profile, 1) + np.roll(profile, -1)) + 0.1
     hour = hours_of_day(start_ms, days, zone_hours)
     curve = np.interp(hour, np.arange(25), np.append(profile, profile[0]))
     return _with_weekends(curve, start_ms, days, zone_hours, weekend)

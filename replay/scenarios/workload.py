@@ -12,17 +12,44 @@ from replay.scenarios.identity import POPULAR_SYSTEM_PROMPTS, Random, token
 
 Int64 = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
+Float64 = NDArray[np.float64]
 
 _LONGEST_CONTEXT = 120_000
 _LONGEST_ANSWER = 16_000
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
-    """How an account's calls look. Token figures are mean and deviation of natural logarithms."""
+class Lognormal:
+    """Token counts whose natural logarithm is normal."""
 
-    input_tokens: tuple[float, float]
-    output_tokens: tuple[float, float]
+    mean: float
+    deviation: float
+
+    def draw(self, count: int, random: Random) -> Float64:
+        """`count` values."""
+        return random.lognormal(self.mean, self.deviation, size=count)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Token counts as a real client's or trace's: quantiles at the fitted grid, times a factor."""
+
+    quantiles: tuple[float, ...]
+    factor: float = 1.0
+
+    def draw(self, count: int, random: Random) -> Float64:
+        """`count` values, interpolated between the quantiles' logarithms."""
+        logs = np.log(np.maximum(np.array(self.quantiles, float), 1.0))
+        values: Float64 = self.factor * np.exp(np.interp(random.random(count), traffic().grid, logs))
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """How an account's calls look."""
+
+    input_tokens: Lognormal | Fitted
+    output_tokens: Lognormal | Fitted
     families: tuple[int, ...] = ()
     """Simhashes of the prompt templates in use; none means that every prompt is different."""
     family_bits: int = 3
@@ -62,27 +89,25 @@ class Columns:
 
 
 def ordinary_workload(random: Random, kind: str | None = None) -> Workload:
-    """A workload with tokens drawn as they are spread among real clients, or of a fitted kind (chat, code, ...)."""
-    fitted = traffic()
-    if kind is not None and kind in fitted.workloads:
-        tokens = fitted.workloads[kind]
-        shift = random.normal(0.0, 0.3, size=2)
-        incoming = (tokens["input"][0] + float(shift[0]), tokens["input"][1])
-        outgoing = (tokens["output"][0] + float(shift[1]), tokens["output"][1])
+    """A workload with the tokens of some real client, or of a trace: `chat`, `code` or `conversation`."""
+    known = traffic()
+    traces = {"chat": known.azure_conv, "code": known.azure_code, "conversation": known.mooncake}
+    # Nobody is exactly like the one that was measured.
+    factors = np.exp(random.normal(0.0, 0.3, size=2)).tolist()
+    if kind is not None and random.random() < 0.5:
+        incoming, outgoing = traces[kind]["input"], traces[kind]["output"]
     else:
-        drawn = random.multivariate_normal(fitted.tokens.mean, fitted.tokens.covariance, method="cholesky")
-        low, high = fitted.tokens.smallest, fitted.tokens.largest
-        values = [float(min(max(value, low[i]), high[i])) for i, value in enumerate(drawn.tolist())]
-        incoming, outgoing = (values[0], values[1]), (values[2], values[3])
-    shares = fitted.tokens.reasoning_share_quantiles
+        client = known.clients[int(random.integers(0, len(known.clients)))]
+        incoming, outgoing = tuple(map(float, client.input)), tuple(map(float, client.output))
+    shares = known.reasoning_shares
     return Workload(
-        input_tokens=incoming,
-        output_tokens=outgoing,
+        input_tokens=Fitted(incoming, factors[0]),
+        output_tokens=Fitted(outgoing, factors[1]),
         system_prompt=_system_prompt(random),
         temperature=float(random.choice([0.0, 0.2, 0.7, 1.0])) if random.random() < 0.7 else None,
         max_tokens=int(random.choice([256, 512, 1024, 2048, 4096])) if random.random() < 0.6 else None,
         stream=float(random.choice([0.0, 1.0, 0.5], p=[0.45, 0.45, 0.1])),
-        reasoning=float(np.interp(random.random(), [0.05, 0.25, 0.5, 0.75, 0.95], shares)),
+        reasoning=shares[int(random.integers(0, len(shares)))],
         errors=float(random.beta(1.2, 120.0)),
         throttled=float(random.beta(0.6, 160.0)),
         tools=int(random.choice([0, 0, 0, 2, 6])),
@@ -96,8 +121,8 @@ def new_families(random: Random, count: int) -> tuple[int, ...]:
 
 def draw(workload: Workload, count: int, random: Random) -> Columns:
     """Columns of `count` calls, in the order of time."""
-    incoming = random.lognormal(*workload.input_tokens, size=count)
-    outgoing = random.lognormal(*workload.output_tokens, size=count)
+    incoming = workload.input_tokens.draw(count, random)
+    outgoing = workload.output_tokens.draw(count, random)
     continues = random.random(count) < workload.conversation
     history = np.zeros(count)
     for index in range(1, count):

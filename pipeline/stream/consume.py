@@ -9,6 +9,9 @@ from typing import NamedTuple
 import aiokafka
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
+from kafka.errors import KafkaError as AdminError
+
+from pipeline.stream.topics import partition_counts
 
 FETCH_BYTES = 4 << 20
 RECORDS_PER_POLL = 20_000
@@ -51,8 +54,9 @@ def read_topic(
     """
     if from_ms is not None and to_ms is not None and to_ms <= from_ms:
         return
+    partitions = _partitions(bootstrap, topic)
     loop = asyncio.new_event_loop()
-    reader = _read(bootstrap, topic, None if from_ms is None else from_ms - skew_ms)
+    reader = _read(bootstrap, partitions, None if from_ms is None else from_ms - skew_ms)
     try:
         while True:
             try:
@@ -67,8 +71,19 @@ def read_topic(
         loop.close()
 
 
+def _partitions(bootstrap: Sequence[str], topic: str) -> list[TopicPartition]:
+    # By way of all topics: a consumer that asks for one that is not there may create it.
+    try:
+        count = partition_counts(bootstrap, [topic]).get(topic)
+    except AdminError as error:
+        raise TopicReadError(f"{topic} at {','.join(bootstrap)} cannot be read: {error!r}") from error
+    if not count:
+        raise TopicReadError(f"there is no topic {topic} at {','.join(bootstrap)}: name it in stream.api_calls_topic")
+    return [TopicPartition(topic, number) for number in range(count)]
+
+
 async def _read(
-    bootstrap: Sequence[str], topic: str, produced_from: int | None
+    bootstrap: Sequence[str], partitions: list[TopicPartition], produced_from: int | None
 ) -> AsyncGenerator[list[TopicRecord], None]:
     consumer = aiokafka.AIOKafkaConsumer(
         bootstrap_servers=list(bootstrap),
@@ -78,7 +93,6 @@ async def _read(
     )
     await consumer.start()
     try:
-        partitions = [TopicPartition(topic, number) for number in await _partitions(consumer, topic, bootstrap)]
         consumer.assign(partitions)
         trusted = await _answers_make_sense(consumer, partitions)
         starts = await _starts(consumer, partitions, produced_from if trusted else None)
@@ -104,15 +118,6 @@ async def _read(
                     consumer.pause(partition)
     finally:
         await consumer.stop()
-
-
-async def _partitions(consumer: aiokafka.AIOKafkaConsumer, topic: str, bootstrap: Sequence[str]) -> list[int]:
-    # Asked for by name, an absent topic could be created; so look among all.
-    await consumer.topics()
-    found = consumer.partitions_for_topic(topic)
-    if not found:
-        raise TopicReadError(f"there is no topic {topic} at {','.join(bootstrap)}: name it in stream.api_calls_topic")
-    return sorted(found)
 
 
 async def _answers_make_sense(consumer: aiokafka.AIOKafkaConsumer, partitions: list[TopicPartition]) -> bool:

@@ -21,7 +21,9 @@ from pipeline.settings import Settings, StreamSettings
 from pipeline.stream.address import bootstrap_servers, free_port
 from pipeline.stream.consume import read_topic
 from pipeline.stream.produce import send_calls
+from pipeline.stream.topics import ensure_topics, topic_specs
 
+pytestmark = pytest.mark.broker
 NOW = 1_733_000_000_000
 PATIENCE_S = 90.0
 PROGRAM = "import sys; from pipeline.command_line import build_app; from pipeline.command_line.run import run; "
@@ -50,6 +52,7 @@ class Deployment:
             incidents_topic=f"incidents-{name}",
         )
         self.settings = Settings(stream=stream)
+        ensure_topics(bootstrap_servers(broker), topic_specs(stream))
         self.port = 0
 
     def start(self, *options: str) -> None:
@@ -247,6 +250,7 @@ def test_a_broker_or_port_that_is_not_to_be_had_is_one_line(deployment: Deployme
     assert "no broker answers" in lines[-1]
 
 
+@pytest.mark.embedded_only
 @pytest.mark.skipif(bool(os.environ.get("STILLWATCH_TEST_BROKER")), reason="of the embedded broker")
 def test_the_worker_brings_its_own_broker_and_takes_it_along(deployment: Deployment) -> None:
     deployment.settings = msgspec.structs.replace(

@@ -15,6 +15,7 @@ from pipeline.stream.envelope import unpack
 from pipeline.stream.produce import SendError, send_calls
 from pipeline.stream.topics import ensure_topics, partition_counts, topic_specs
 
+pytestmark = pytest.mark.broker
 MakeTopics = Callable[..., StreamSettings]
 NOW = 1_733_000_000_000
 

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import aiokafka
+import pytest
 from aiokafka.structs import TopicPartition
 
 from pipeline.settings import StreamSettings
 from pipeline.stream.address import bootstrap_servers
 from pipeline.stream.app import StreamApp, create_stream_app
 
+pytestmark = pytest.mark.broker
 MakeTopics = Callable[..., StreamSettings]
 PATIENCE_S = 60.0
 

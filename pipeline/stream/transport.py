@@ -89,7 +89,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return 0.0
         assignment = subscription.assignment
         answered = [state.timestamp for tp in assignment.tps if (state := assignment.state_value(tp)).timestamp]
-        return max(0.0, time.monotonic() - max(answered) / 1000) if answered else 0.0
+        # aiokafka notes it by the wall clock.
+        return max(0.0, time.time() - max(answered) / 1000) if answered else 0.0
 
     async def restart_chains(self) -> Mapping[TP, tuple[int, int, int | None]]:
         """Seek every assigned partition to the group's offset, or to its log's start where the group has none.

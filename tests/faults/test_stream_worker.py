@@ -20,6 +20,7 @@ from pipeline.event import ApiCall
 from pipeline.settings import Settings, StreamSettings
 from pipeline.stream.address import bootstrap_servers, free_port
 from pipeline.stream.consume import read_topic
+from pipeline.stream.embedded import EmbeddedBroker
 from pipeline.stream.produce import send_calls
 from pipeline.stream.topics import ensure_topics, topic_specs
 
@@ -264,3 +265,22 @@ def test_the_worker_brings_its_own_broker_and_takes_it_along(deployment: Deploym
     with pytest.raises(ProcessLookupError):
         os.kill(entry["pid"], 0)
     assert not (home / "broker.json").exists()
+
+
+@pytest.mark.embedded_only
+def test_a_broker_that_falls_silent_is_told_and_waited_for(tmp_path: Path) -> None:
+    with EmbeddedBroker(tmp_path / "broker", register=False) as own:
+        deployment = Deployment(own.address, tmp_path)
+        try:
+            deployment.start()
+            deployment.until(lambda: deployment.health().get("state") == "ok")
+            os.kill(own.pid, signal.SIGSTOP)
+            deployment.until(lambda: "has not answered" in " ".join(deployment.health()["problems"]))
+            assert deployment.health()["state"] == "degraded"
+            os.kill(own.pid, signal.SIGCONT)
+            deployment.send(range(50))
+            deployment.until(lambda: received(deployment) == 50 and deployment.health()["state"] == "ok")
+            assert deployment.end() == 0, deployment.log()
+        finally:
+            os.kill(own.pid, signal.SIGCONT)
+            deployment.close()

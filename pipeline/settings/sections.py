@@ -160,14 +160,14 @@ class EngineSettings(Section, frozen=True):
         DetectorSettings(
             name="hour_volume",
             window_s=3600,
-            features=("log_calls", "log_output_tokens", "log_distinct_prompts", "log_distinct_addresses"),
+            features=("log_output_tokens",),
             fill_zeros=False,
             parameters={"half_life": 168.0, "prior": 24.0},
         ),
         DetectorSettings(
             name="day_volume",
             window_s=86_400,
-            features=("log_calls", "log_output_tokens", "log_distinct_prompts", "log_distinct_addresses"),
+            features=("log_output_tokens",),
             parameters={"half_life": 14.0, "prior": 5.0},
         ),
     )

@@ -1,4 +1,4 @@
-"""Fits the scenarios' traffic to real traces: reads ServeGen, Azure and Mooncake, writes `replay/scenarios/fitted/clients.json`.
+"""Fits the scenarios' traffic to real traces: reads ServeGen, Azure and Mooncake, writes `replay/scenarios/fitted/traffic.json`.
 
 Run as `python bench/fit_traffic.py DATA_FOLDER`; the same data give the same file.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 GRID = [0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0]
-OUTPUT = Path(__file__).parents[1] / "replay" / "scenarios" / "fitted" / "clients.json"
+OUTPUT = Path(__file__).parents[1] / "replay" / "scenarios" / "fitted" / "traffic.json"
 SOURCES = {
     "servegen": "alibaba/ServeGen f891d118, data/, Apache-2.0",
     "azure": "Azure/AzurePublicDataset b469a113, AzureLLMInferenceTrace, CC-BY-4.0",

@@ -13,7 +13,6 @@ from pipeline.event import ApiCall
 from replay.scenarios.identity import REASONING_MODELS, Identity, Random
 from replay.scenarios.workload import Columns, Workload, draw
 
-#: Every so many days an account that rotates its keys takes the next one.
 _ERRORS = {400: "invalid_request_error", 429: "rate_limit_error", 500: "server_error"}
 
 
@@ -22,8 +21,6 @@ class Stream:
     """Calls that belong together: one identity's, with one workload, at `times` (ascending, epoch milliseconds)."""
 
     identity: Identity
-    name: str
-    """Part of the event ids; unique among the streams of a simulation."""
     times: NDArray[np.int64]
     columns: Columns
     workload: Workload
@@ -31,7 +28,7 @@ class Stream:
     """(calls, 4): which key, address, user agent and model each call uses."""
 
 
-def new_stream(identity: Identity, name: str, times: NDArray[np.int64], workload: Workload, random: Random) -> Stream:
+def new_stream(identity: Identity, times: NDArray[np.int64], workload: Workload, random: Random) -> Stream:
     """Draw what the calls at `times` carry. Keys are used one after the other, the rest at random, the first most."""
     count = times.size
     keys = np.arange(count) * len(identity.key_ids) // max(count, 1)
@@ -41,9 +38,8 @@ def new_stream(identity: Identity, name: str, times: NDArray[np.int64], workload
     ]
     return Stream(
         identity,
-        name,
         times,
-        draw(workload, count, random),
+        draw(workload, times, random),
         workload,
         np.column_stack([keys, *others]).astype(np.int64),
     )
@@ -60,6 +56,7 @@ def _calls(stream: Stream, index: int) -> Iterator[tuple[int, int, int, ApiCall]
     who, work, columns = stream.identity, stream.workload, stream.columns
     rows = zip(
         stream.times.tolist(),
+        columns.event.tolist(),
         columns.input_tokens.tolist(),
         columns.cached_tokens.tolist(),
         columns.output_tokens.tolist(),
@@ -75,14 +72,27 @@ def _calls(stream: Stream, index: int) -> Iterator[tuple[int, int, int, ApiCall]
         strict=True,
     )
     for number, row in enumerate(rows):
-        ts, tokens_in, cached, tokens_out, reasoning, prompt, simhash, status, streamed, logprobs, speed, first, use = (
-            row
-        )
+        (
+            ts,
+            event,
+            tokens_in,
+            cached,
+            tokens_out,
+            reasoning,
+            prompt,
+            simhash,
+            status,
+            streamed,
+            logprobs,
+            speed,
+            first,
+            use,
+        ) = row
         key, place, agent, model = use
         model_name = who.models[model]
         latency = first + speed * tokens_out
         call = ApiCall(
-            event_id=f"{stream.name}-{number:x}",
+            event_id=f"evt_{event:016x}",
             ts=ts,
             account_id=who.account_id,
             api_key_id=who.key_ids[key],

@@ -26,6 +26,9 @@ from replay.scenarios.population import Habit, Span, new_habit, times_of
 from replay.scenarios.rhythm import DAY_MS, SLOT_MS, SLOTS_A_DAY
 from replay.scenarios.workload import Lognormal, Workload, new_families, ordinary_workload
 
+#: Calls a day that a member of a pool makes at most, unrelated ones among them.
+_MOST_A_DAY, _MOST_COVER_A_DAY = 50, 4
+
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
@@ -35,7 +38,7 @@ class Extraction:
     labels: list[Label]
 
 
-def heavy(name: str, random: Random, span: Span) -> Extraction:
+def heavy(random: Random, span: Span) -> Extraction:
     """One account that, after an ordinary or a short past, draws very much for some days."""
     begin = _slot(random, span, 0.25, 0.75)
     days = float(random.uniform(2.0, max(3.0, 0.35 * span.days)))
@@ -45,7 +48,7 @@ def heavy(name: str, random: Random, span: Span) -> Extraction:
         identity = new_identity(random, span.start_ms + begin * SLOT_MS - int(random.uniform(0.1, 4.0) * DAY_MS))
         own: list[Stream] = []
     else:
-        habit, own = _ordinary(f"{name}-past", random, span)
+        habit, own = _ordinary(random, span)
         identity = habit.identity
     if random.random() < 0.5:
         identity = hosted(identity, random, int(random.integers(1, 5)))
@@ -56,12 +59,12 @@ def heavy(name: str, random: Random, span: Span) -> Extraction:
     curve = rhythm.between(hours / hours.mean() * calls / SLOTS_A_DAY, begin, end)
     times = rhythm.arrivals(curve, float(random.uniform(0.3, 1.2)), span.start_ms, random)
     work = _teacher_workload(random)
-    return _extraction([*own, new_stream(identity, name, times, work, random)], identity, times, "heavy")
+    return _extraction([*own, new_stream(identity, times, work, random)], identity, times, "heavy")
 
 
-def ramp(name: str, random: Random, span: Span) -> Extraction:
+def ramp(random: Random, span: Span) -> Extraction:
     """An ordinary account whose volume grows by a tenth to a fifth every day, over weeks."""
-    habit, own = _ordinary(f"{name}-past", random, span)
+    habit, own = _ordinary(random, span)
     begin = _slot(random, span, 0.15, 0.4)
     growth = float(random.uniform(0.10, 0.22))
     day = (np.arange(span.days * SLOTS_A_DAY) - begin) / SLOTS_A_DAY
@@ -73,12 +76,12 @@ def ramp(name: str, random: Random, span: Span) -> Extraction:
     curve = rhythm.between(hours / hours.mean() * volume / SLOTS_A_DAY, begin, hours.size)
     times = rhythm.arrivals(curve, float(random.uniform(0.5, 1.5)), span.start_ms, random)
     work = _teacher_workload(random)
-    return _extraction([*own, new_stream(habit.identity, name, times, work, random)], habit.identity, times, "ramp")
+    return _extraction([*own, new_stream(habit.identity, times, work, random)], habit.identity, times, "ramp")
 
 
-def stolen_key(name: str, random: Random, span: Span) -> Extraction:
+def stolen_key(random: Random, span: Span) -> Extraction:
     """An established account whose key is used from elsewhere, for other models, while its owner goes on."""
-    habit, own = _ordinary(f"{name}-past", random, span)
+    habit, own = _ordinary(random, span)
     begin = _slot(random, span, 0.3, 0.85)
     calls = float(10 ** random.uniform(2.5, 3.5)) * span.rate_scale
     asn, country = HOSTING[int(random.integers(0, len(HOSTING)))]
@@ -95,10 +98,10 @@ def stolen_key(name: str, random: Random, span: Span) -> Extraction:
     curve = rhythm.between(rhythm.flat(span.days) * calls / SLOTS_A_DAY, begin, end)
     times = rhythm.arrivals(curve, float(random.uniform(0.4, 2.0)), span.start_ms, random)
     work = _teacher_workload(random)
-    return _extraction([*own, new_stream(thief, name, times, work, random)], habit.identity, times, "stolen_key")
+    return _extraction([*own, new_stream(thief, times, work, random)], habit.identity, times, "stolen_key")
 
 
-def pool(name: str, size: int, random: Random, span: Span) -> Extraction:
+def pool(size: int, random: Random, span: Span) -> Extraction:
     """Accounts that share the load so that none stands out: 13 to 50 calls a day each, dealt out in turn.
 
     They were opened in batches, a few to each means of payment, use the same templates and system prompt from few addresses of
@@ -107,35 +110,73 @@ def pool(name: str, size: int, random: Random, span: Span) -> Extraction:
     campaign = f"pool-{token(random, 6)}"
     begin, end = _slot(random, span, 0.1, 0.3), _slot(random, span, 0.85, 1.0)
     asn, country = HOSTING[int(random.integers(0, len(HOSTING)))]
-    places = tuple(address(random) for _ in range(int(random.integers(2, 7))))
+    sample = replace(
+        new_identity(random, span.start_ms),
+        addresses=tuple(address(random) for _ in range(int(random.integers(2, 7)))),
+        asn=asn,
+        country=country,
+        user_agents=pick(random, USER_AGENTS, int(random.integers(1, 3))),
+        models=pick(random, MODELS, int(random.integers(1, 3))),
+    )
     work = replace(_teacher_workload(random), system_prompt=token(random, 32))
     cover = ordinary_workload(random, "chat")
-    members = [_member(random, span, begin, places, asn, country, payment) for payment in _payments(random, size)]
-    banned = {index for index in range(size) if random.random() < 0.2}
-    hours = 0.02 + _shift(random, span)
-    each = float(random.uniform(15.0, 45.0)) * span.rate_scale
+    seats: list[_Seat] = []
+    for payment in _payments(random, size):
+        seats += _sittings(sample, payment, begin, end, random, span)
+    dealt = _deal(seats, _shift(random, span), float(random.uniform(15.0, 45.0)) * span.rate_scale, random, span)
     streams: list[Stream] = []
     labels: list[Label] = []
-    seats: list[tuple[Identity, int, int]] = []
-    for index, member in enumerate(members):
-        if index in banned and end - begin > 4 * SLOTS_A_DAY:
-            ban = begin + int(random.uniform(0.3, 0.7) * (end - begin))
-            successor = _member(random, span, ban, places, asn, country, member.payment_id)
-            seats += [(member, begin, ban), (successor, ban + int(random.integers(6, 72)), end)]
-        else:
-            seats.append((member, begin, end))
-    for index, (member, first, last) in enumerate(seats):
-        share = each * float(random.uniform(0.85, 1.15))
-        curve = rhythm.between(hours / hours.mean() * share / SLOTS_A_DAY, first, last)
-        # Dealt out in turn, so a member's own gaps are more even than chance.
-        times = _at_most(rhythm.arrivals(curve, 0.6, span.start_ms, random), 50, random)
+    for seat, drawn in zip(seats, dealt, strict=True):
+        times = _at_most(drawn, _MOST_A_DAY - _MOST_COVER_A_DAY, random)
         if not times.size:
             continue
-        streams.append(new_stream(member, f"{name}.{index:x}", times, work, random))
-        unrelated = rhythm.arrivals(curve * float(random.uniform(0.02, 0.12)), 1.0, span.start_ms, random)
-        streams.append(new_stream(member, f"{name}.{index:x}-cover", unrelated, cover, random))
-        labels.append(_label(member, times, "pool", campaign))
+        unrelated = _at_most(
+            times[random.random(times.size) < random.uniform(0.02, 0.1)] + 90_000, _MOST_COVER_A_DAY, random
+        )
+        streams.append(new_stream(seat.member, times, work, random))
+        streams.append(new_stream(seat.member, unrelated[unrelated < span.end_ms], cover, random))
+        labels.append(_label(seat.member, times, "pool", campaign))
     return Extraction(streams, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """A member and the slots between which it works."""
+
+    member: Identity
+    begin: int
+    end: int
+
+
+def _sittings(sample: Identity, payment: str, begin: int, end: int, random: Random, span: Span) -> list[_Seat]:
+    # One place in the pool: its first member and those that replace it after a ban.
+    seats = []
+    while begin < end:
+        ban = end
+        if random.random() < 0.25 and end - begin > 4 * SLOTS_A_DAY:
+            ban = begin + int(random.uniform(0.3, 0.7) * (end - begin))
+        seats.append(_Seat(_member(sample, payment, begin, random, span), begin, ban))
+        begin = ban + int(random.integers(6, 72)) if ban < end else end
+    return seats
+
+
+def _deal(seats: Sequence[_Seat], hours: rhythm.Curve, each: float, random: Random, span: Span) -> list[rhythm.Times]:
+    """Calls of the whole pool, dealt out in turn to the members that work at the time."""
+    working = np.zeros(hours.size)
+    for seat in seats:
+        working[seat.begin : seat.end] += 1.0
+    curve = hours / hours.mean() * each / SLOTS_A_DAY * working
+    hands: list[list[int]] = [[] for _ in seats]
+    turn = 0
+    for ts in rhythm.arrivals(curve, float(random.uniform(0.5, 1.5)), span.start_ms, random).tolist():
+        slot = (ts - span.start_ms) // SLOT_MS
+        for step in range(len(seats)):
+            index = (turn + step) % len(seats)
+            if seats[index].begin <= slot < seats[index].end:
+                hands[index].append(ts)
+                turn = index + 1
+                break
+    return [np.array(hand, np.int64) for hand in hands]
 
 
 def _teacher_workload(random: Random) -> Workload:
@@ -155,12 +196,12 @@ def _teacher_workload(random: Random) -> Workload:
     )
 
 
-def _ordinary(name: str, random: Random, span: Span) -> tuple[Habit, list[Stream]]:
+def _ordinary(random: Random, span: Span) -> tuple[Habit, list[Stream]]:
     kind = str(random.choice(["interactive", "chatbot", "cron", "growth"]))
     habit = new_habit(kind, random, span, None)
     habit = replace(habit, calls_a_day=min(max(habit.calls_a_day, 4.0), 120.0))
     identity, times = times_of(habit, random, span)
-    return habit, [new_stream(identity, name, times, habit.workload, random)]
+    return habit, [new_stream(identity, times, habit.workload, random)]
 
 
 def _payments(random: Random, size: int) -> list[str]:
@@ -170,20 +211,20 @@ def _payments(random: Random, size: int) -> list[str]:
     return payments[:size]
 
 
-def _member(
-    random: Random, span: Span, begin: int, places: tuple[str, ...], asn: int, country: str, payment: str
-) -> Identity:
-    # Opened in batches some days before, within minutes of each other.
+def _member(sample: Identity, payment: str, begin: int, random: Random, span: Span) -> Identity:
+    # Opened in batches some days before, within half an hour of each other.
     opened = span.start_ms + begin * SLOT_MS - int(random.integers(1, 4)) * DAY_MS + int(random.integers(0, 1_800_000))
-    first = int(random.integers(0, len(places)))
+    first = int(random.integers(0, len(sample.addresses)))
+    own = new_identity(random, opened)
     return replace(
-        new_identity(random, opened),
+        sample,
+        account_id=own.account_id,
+        org_id=own.org_id,
+        project_id=own.project_id,
+        key_ids=own.key_ids,
         payment_id=payment,
-        addresses=places[first:] + places[:first],
-        asn=asn,
-        country=country,
-        user_agents=("OpenAI/Python 1.57.0",),
-        models=("gamma-4",),
+        signup_ts=opened,
+        addresses=sample.addresses[first:] + sample.addresses[:first],
     )
 
 

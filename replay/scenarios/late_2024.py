@@ -22,19 +22,19 @@ def late_2024(accounts: int, span: Span, seed: int) -> Simulation:
     streams = population(honest, honest_seed.spawn(honest), span)
     # Enough seeds for any size: one for the pool, then three for each round of extractions.
     seeds = extracting_seed.spawn(1 + 3 * alone)
-    found = [pool("p", members, _random(seeds[0]), span)]
+    found = [pool(members, _random(seeds[0]), span)]
     for index in range(alone):
-        found.extend(_round(index, seeds[1 + 3 * index : 4 + 3 * index], span))
+        found.extend(_round(seeds[1 + 3 * index : 4 + 3 * index], span))
     for one in found:
         streams.extend(one.streams)
     return Simulation(streams, [label for one in found for label in one.labels])
 
 
-def _round(index: int, seeds: list[np.random.SeedSequence], span: Span) -> list[Extraction]:
+def _round(seeds: list[np.random.SeedSequence], span: Span) -> list[Extraction]:
     return [
-        heavy(f"x{index:x}", _random(seeds[0]), span),
-        ramp(f"r{index:x}", _random(seeds[1]), span),
-        stolen_key(f"s{index:x}", _random(seeds[2]), span),
+        heavy(_random(seeds[0]), span),
+        ramp(_random(seeds[1]), span),
+        stolen_key(_random(seeds[2]), span),
     ]
 
 

@@ -95,7 +95,7 @@ def population(count: int, seeds: list[np.random.SeedSequence], span: Span) -> l
             company = new_identity(random, span.start_ms) if random.random() < _COMPANY_SHARE else None
         habit = new_habit(str(random.choice(KINDS, p=WEIGHTS)), random, span, company)
         identity, times = times_of(habit, random, span)
-        streams.append(new_stream(identity, f"h{index:x}", times, habit.workload, random))
+        streams.append(new_stream(identity, times, habit.workload, random))
     return streams
 
 

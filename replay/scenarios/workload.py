@@ -16,6 +16,8 @@ Float64 = NDArray[np.float64]
 
 _LONGEST_CONTEXT = 120_000
 _LONGEST_ANSWER = 16_000
+#: A conversation that rests for longer has ended.
+_CONVERSATION_PAUSE_MS = 1_800_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Workload:
 class Columns:
     """Calls of one account; all arrays of one length."""
 
+    event: UInt64
+    """Random ids, so that they tell nothing."""
     input_tokens: Int64
     cached_tokens: Int64
     output_tokens: Int64
@@ -119,11 +123,13 @@ def new_families(random: Random, count: int) -> tuple[int, ...]:
     return tuple(int(value) for value in random.integers(0, 1 << 63, size=count, dtype=np.uint64) * np.uint64(2))
 
 
-def draw(workload: Workload, count: int, random: Random) -> Columns:
-    """Columns of `count` calls, in the order of time."""
+def draw(workload: Workload, times: Int64, random: Random) -> Columns:
+    """Columns of the calls at `times` (ascending, epoch milliseconds)."""
+    count = times.size
     incoming = workload.input_tokens.draw(count, random)
     outgoing = workload.output_tokens.draw(count, random)
-    continues = random.random(count) < workload.conversation
+    pause = np.diff(times, prepend=times[:1] - 2 * _CONVERSATION_PAUSE_MS)
+    continues = (random.random(count) < workload.conversation) & (pause < _CONVERSATION_PAUSE_MS)
     history = np.zeros(count)
     for index in range(1, count):
         if continues[index]:
@@ -137,6 +143,7 @@ def draw(workload: Workload, count: int, random: Random) -> Columns:
     failed = status >= 400
     prompt, simhash = _prompts(workload, count, random)
     return Columns(
+        event=random.integers(1, 1 << 63, size=count, dtype=np.uint64),
         input_tokens=np.minimum(incoming + history, _LONGEST_CONTEXT).astype(np.int64) + 1,
         cached_tokens=(0.8 * history).astype(np.int64),
         output_tokens=np.where(failed, 0, np.minimum(outgoing, limit).astype(np.int64) + 1),
@@ -147,7 +154,8 @@ def draw(workload: Workload, count: int, random: Random) -> Columns:
         stream=random.random(count) < workload.stream,
         logprobs=random.random(count) < workload.logprobs,
         speed=random.lognormal(2.7, 0.35, size=count),
-        first_token_ms=random.lognormal(5.8, 0.5, size=count),
+        # A refusal is quick; an error may come late.
+        first_token_ms=np.where(status == 429, 0.1, 1.0) * random.lognormal(5.8, 0.5, size=count),
     )
 
 

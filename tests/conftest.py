@@ -1,14 +1,20 @@
-"""What all tests share: markers, and stores to write to, embedded and over HTTP."""
+"""What all tests share: markers, stores to write to (embedded and over HTTP), and a broker."""
 
 import itertools
-from collections.abc import Iterator
+import os
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from clickhouse_fixture import ClickHouseServer
 
+from pipeline.settings import StreamSettings
 from pipeline.store.client import Store, connect
 from pipeline.store.migrate import migrate
+from pipeline.stream.address import bootstrap_servers
+from pipeline.stream.embedded import EmbeddedBroker
+from pipeline.stream.topics import ensure_topics, topic_specs
 
 _databases = itertools.count()
 
@@ -53,3 +59,36 @@ def store(request: pytest.FixtureRequest) -> Store:
     """The same test against both ways to ClickHouse."""
     found: Store = request.getfixturevalue(f"{request.param}_store")
     return found
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a running broker, shared by all tests; each uses topics and a group of its own.
+
+    The embedded one, or Apache Kafka where STILLWATCH_TEST_BROKER names it.
+    """
+    address = os.environ.get("STILLWATCH_TEST_BROKER")
+    if address:
+        yield address
+        return
+    with EmbeddedBroker(tmp_path_factory.mktemp("broker")) as embedded:
+        yield embedded.address
+
+
+@pytest.fixture
+def fresh_topics(broker: str) -> Callable[..., StreamSettings]:
+    """Makes topics that no other test uses, and settings that name them."""
+
+    def make(**changes: object) -> StreamSettings:
+        name = uuid.uuid4().hex[:12]
+        names = {
+            "api_calls_topic": f"calls-{name}",
+            "rejected_topic": f"rejected-{name}",
+            "signals_topic": f"signals-{name}",
+            "incidents_topic": f"incidents-{name}",
+        }
+        settings = StreamSettings(**{"broker": broker, "group": f"group-{name}", **names, **changes})  # type: ignore[arg-type]
+        assert ensure_topics(bootstrap_servers(broker), topic_specs(settings)) == []
+        return settings
+
+    return make

@@ -68,7 +68,7 @@ def ingest(
             f"ingest: unknown option {unknown[0]}; see --help, and write ./{unknown[0]} for a file of that name"
         )
     from pipeline.sources import SourceOptions, read_calls
-    from pipeline.stream.address import bootstrap_servers, parse_address, wait_for_broker
+    from pipeline.stream.address import bootstrap_servers, wait_for_broker
     from pipeline.stream.produce import send_calls
     from pipeline.stream.topics import ensure_topics, topic_specs
 
@@ -93,7 +93,6 @@ def ingest(
             servers,
             settings.stream,
             patience_s=max(patience_s, 1.0),
-            idempotent=not parse_address(settings.stream.broker).embedded,
             on_progress=show.update,
         )
     (_print_json if json else _print_table)(report, settings)

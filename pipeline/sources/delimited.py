@@ -32,7 +32,9 @@ def check_map(options: SourceOptions) -> None:
         )
     for name in csv_map:
         if name not in _MAPPABLE and name not in TEXT_COLUMNS and not name.startswith(_ATTRIBUTE):
-            raise SourceOptionError(f"--map: {name!r} is no field of an event, use one of {', '.join(sorted(_MAPPABLE))}")
+            raise SourceOptionError(
+                f"--map: {name!r} is no field of an event, use one of {', '.join(sorted(_MAPPABLE))}"
+            )
     if "ts" not in csv_map:
         raise SourceOptionError("--map: ts has no column, every event needs its time")
     if "account_id" not in csv_map and options.account is None:

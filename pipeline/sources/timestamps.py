@@ -22,7 +22,9 @@ def zone_named(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise SourceOptionError(f"zone {name!r} is not known: give an IANA name such as UTC or Europe/Berlin") from error
+        raise SourceOptionError(
+            f"zone {name!r} is not known: give an IANA name such as UTC or Europe/Berlin"
+        ) from error
 
 
 def parse_time(value: object, zone: tzinfo) -> object:

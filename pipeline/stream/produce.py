@@ -6,6 +6,7 @@ Records are packed into batches per partition here, not one by one in the client
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 import time
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiokafka
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownError
 
 from pipeline.event import ApiCall, Rejected, RejectReason, encode
 from pipeline.event.partition import murmur2
@@ -30,6 +31,9 @@ LINGER_S = 0.2
 CHUNK = 500
 CHUNKS_WAITING = 64
 ACCOUNTS_REMEMBERED = 1 << 18
+
+# Told in one line by this program, or handled.
+logging.getLogger("aiokafka.producer").setLevel(logging.CRITICAL)
 
 
 class SendError(ConnectionError):
@@ -57,17 +61,15 @@ def send_calls(
     settings: StreamSettings,
     *,
     patience_s: float,
-    idempotent: bool = True,
     on_progress: Callable[[SendReport], None] = lambda _: None,
 ) -> SendReport:
     """Send every result to its topic and wait until the broker has acked all of them.
 
     Accounts keep their order: all records of a key go to one partition, one request at a time. `on_progress` is called
     now and then, from this thread. Blocks. Raises `SendError` when the broker takes nothing for `patience_s`, and whatever
-    reading raises. `idempotent` keeps the broker from storing a batch twice when an answer is lost; the embedded one does
-    not know how.
+    reading raises.
     """
-    return asyncio.run(_send(results, servers, settings, patience_s, idempotent, on_progress))
+    return asyncio.run(_send(results, servers, settings, patience_s, on_progress))
 
 
 async def _send(
@@ -75,21 +77,12 @@ async def _send(
     servers: Sequence[str],
     settings: StreamSettings,
     patience_s: float,
-    idempotent: bool,
     on_progress: Callable[[SendReport], None],
 ) -> SendReport:
-    producer = aiokafka.AIOKafkaProducer(
-        bootstrap_servers=list(servers),
-        acks="all",
-        enable_idempotence=idempotent,
-        max_batch_size=BATCH_BYTES,
-        max_request_size=4 * BATCH_BYTES,
-        request_timeout_ms=int(patience_s * 1000),
-    )
     report = SendReport()
     began = time.monotonic()
     try:
-        await producer.start()
+        producer = await _started(servers, patience_s)
         try:
             outgoing = _Outgoing(producer, settings, report)
             with _Reader(results) as reader:
@@ -111,6 +104,29 @@ async def _send(
     report.seconds = time.monotonic() - began
     on_progress(report)
     return report
+
+
+async def _started(servers: Sequence[str], patience_s: float) -> aiokafka.AIOKafkaProducer:
+    # Idempotence keeps the broker from storing a batch twice when an answer is lost. The embedded broker knows none and
+    # answers with an error that has no name.
+    for idempotent in (True, False):
+        producer = aiokafka.AIOKafkaProducer(
+            bootstrap_servers=list(servers),
+            acks="all",
+            enable_idempotence=idempotent,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=4 * BATCH_BYTES,
+            request_timeout_ms=int(patience_s * 1000),
+        )
+        try:
+            await producer.start()
+        except UnknownError:
+            await producer.stop()
+            if not idempotent:
+                raise
+        else:
+            break
+    return producer
 
 
 class _Outgoing:

@@ -2,8 +2,8 @@
 
     python tests/apache_kafka/server.py COMMAND [ARGUMENT...]
 
-runs COMMAND with `STILLWATCH_TEST_BROKER` set to a broker of its own, and exits with its code. Java 17 and Maven must be there; the
-jars are kept in `STILLWATCH_KAFKA_JARS`, or in the user's cache folder.
+runs COMMAND with `STILLWATCH_TEST_BROKER` set to a broker of its own, and exits with its code. Java 17 and Maven must be
+there; the jars are kept in `STILLWATCH_KAFKA_JARS`, or in the user's cache folder.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Deployment:
             ApiCall(event_id=f"e{n}", ts=NOW + 100 * n, account_id=f"acct-{n % 50}", output_tokens=n) for n in numbers
         )
         stream = self.settings.stream
-        send_calls(calls, bootstrap_servers(stream.broker), stream, patience_s=20, idempotent=False)
+        send_calls(calls, bootstrap_servers(stream.broker), stream, patience_s=20)
 
     def send_raw(self, values: list[bytes]) -> None:
         from kafka import KafkaProducer
@@ -227,7 +227,7 @@ def test_incidents_are_on_their_topic(deployment: Deployment) -> None:
                     tokens = 4000 if heavy else 300 + (step * 7 + account * 13 + number * 5) % 50
                     yield ApiCall(event_id=event_id, ts=ts, account_id=f"account-{account}", output_tokens=tokens)
 
-    report = send_calls(history(), bootstrap_servers(stream.broker), stream, patience_s=20, idempotent=False)
+    report = send_calls(history(), bootstrap_servers(stream.broker), stream, patience_s=20)
     deployment.until(lambda: received(deployment) == report.accepted and deployment.health()["lag"] == 0)
     assert deployment.end() == 0, deployment.log()
     changes = [

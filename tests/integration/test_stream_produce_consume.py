@@ -25,7 +25,7 @@ def call(number: int) -> ApiCall:
 
 
 def send(results: Iterator[ApiCall | Rejected], settings: StreamSettings) -> int:
-    report = send_calls(results, bootstrap_servers(settings.broker), settings, patience_s=20, idempotent=False)
+    report = send_calls(results, bootstrap_servers(settings.broker), settings, patience_s=20)
     return report.accepted
 
 
@@ -55,9 +55,7 @@ def test_rejects_go_to_their_topic_whole(fresh_topics: MakeTopics) -> None:
         rejected(RejectReason.WRONG_TYPE, "bytes", b"\xff\x00\xfe", NOW, "a.jsonl:2"),
         rejected(RejectReason.OVERSIZED, "control characters", b"\x01" * 100_000, NOW, "a.jsonl:3"),
     ]
-    report = send_calls(
-        iter([call(1), *broken]), bootstrap_servers(settings.broker), settings, patience_s=20, idempotent=False
-    )
+    report = send_calls(iter([call(1), *broken]), bootstrap_servers(settings.broker), settings, patience_s=20)
     assert (report.accepted, report.rejected.total()) == (1, 3)
     found = [
         unpack(record.value or b"", received_at=0, topic="", partition=0, offset=0)

@@ -1,0 +1,90 @@
+"""Every command and every SQL query of the README and the docs runs as it stands there.
+
+A block marked `bash` is run as a script, the blocks of a page in their order and in one folder; a block marked `sql` is run on
+the store that the README's commands have made. Blocks marked `sh` need what a test cannot have (a Docker engine, an
+installed service) and are only checked for commands and options that exist.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LONGEST_S = 240
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for found, text in BLOCK.findall(page.read_text()) if found == language]
+
+
+def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("STILLWATCH_")}
+    environ["PATH"] = f"{ROOT / '.venv' / 'bin'}:{environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_S,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in which the README's commands were run."""
+    folder = tmp_path_factory.mktemp("readme")
+    for script in blocks(ROOT / "README.md", "bash"):
+        done = run(script, folder)
+        assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_the_commands_of_the_readme_run(story: Path) -> None:
+    assert (story / ".stillwatch").exists()
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_the_commands_of_the_docs_run(page: Path, story: Path, tmp_path: Path) -> None:
+    scripts = blocks(page, "bash")
+    if not scripts:
+        pytest.skip("the page has no commands to run")
+    shutil.copytree(story, tmp_path, dirs_exist_ok=True)
+    for script in scripts:
+        done = run(script, tmp_path)
+        assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_queries_run(page: Path, story: Path) -> None:
+    queries = blocks(page, "sql")
+    if not queries:
+        pytest.skip("the page has no queries")
+    for query in queries:
+        (story / "query.sql").write_text(query)
+        done = run('stillwatch sql "$(cat query.sql)" --format JSONEachRow', story)
+        assert done.returncode == 0, f"{query}\n{done.stderr[-2000:]}"
+
+
+def test_every_command_that_the_pages_name_exists() -> None:
+    named = {
+        match
+        for page in PAGES
+        for language in ("bash", "sh")
+        for block in blocks(page, language)
+        for match in re.findall(r"\bstillwatch (replay \w+|[a-z]+)", block)
+    }
+    assert named
+    for command in sorted(named):
+        done = run(f"stillwatch {command} --help", ROOT)
+        assert done.returncode == 0, f"stillwatch {command}: {done.stderr}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from replay.errors import ReplayError
 from replay.scenarios import generate
 from replay.scenarios.write import write_events, write_labels
 
+#: Only this machine: settings of a deployment in the environment must not send the demo's events there.
+EMBEDDED = ("--broker", "embedded")
 PROGRAM = (sys.executable, "-m", "replay")
 READY_WITHIN_S = 120.0
 #: Scoring is given up when nothing has moved for this long.
@@ -56,7 +59,15 @@ class Place:
         return self.folder / "worker.log"
 
     def clear(self) -> None:
-        """Begin with an empty folder."""
+        """Begin with an empty folder. Raises `ReplayError` when it holds something else than an earlier demo."""
+        if self.folder.exists():
+            if not self.folder.is_dir():
+                raise ReplayError(f"{self.folder} is no folder: give another --folder")
+            if any(self.folder.iterdir()) and not self.events.exists():
+                raise ReplayError(
+                    f"{self.folder} holds something else than an earlier demo, and the demo would delete it: "
+                    "give another --folder"
+                )
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
 
@@ -85,8 +96,9 @@ class Worker:
         self._port = free_port()
         self._log = place.log.open("wb")
         self._process = subprocess.Popen(
-            [*PROGRAM, "worker", "--web-port", str(self._port), "--store", f"chdb:{place.store.absolute()}"],
+            [*PROGRAM, "worker", *EMBEDDED, "--web-port", str(self._port), "--store", f"chdb:{place.store.absolute()}"],
             cwd=place.folder,
+            env=_environ(),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -159,8 +171,9 @@ def stream(place: Place, worker: Worker, events: int, update: Callable[[int, Pro
     """
     began = moved = time.monotonic()
     ingest = subprocess.Popen(
-        [*PROGRAM, "ingest", place.events.name, "--json"],
+        [*PROGRAM, "ingest", *EMBEDDED, place.events.name, "--json"],
         cwd=place.folder,
+        env=_environ(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -187,6 +200,10 @@ def stream(place: Place, worker: Worker, events: int, update: Callable[[int, Pro
             ingest.terminate()
         ingest.communicate()
     return time.monotonic() - began
+
+
+def _environ() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("STILLWATCH_")}
 
 
 def _sent(ingest: subprocess.Popen[str]) -> int:

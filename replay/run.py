@@ -166,6 +166,8 @@ def _drive(
                     partition_replay.process(report)
         if intake.rejects:
             rejects += 1
+            if writer.full:
+                writer.flush()
             writer.add("rejected_events", rejected_table(intake.rejects), f"{attempt}/rejects/{rejects}")
             intake.rejects.clear()
         if writer.due():

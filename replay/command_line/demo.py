@@ -40,6 +40,7 @@ def demo(
     folder
         Where events, labels and store are kept.
     """
+    from replay.command_line.stopping import sigterm_interrupts
     from replay.demo import Place, running_worker, simulate, stream
 
     began = time.monotonic()
@@ -50,7 +51,7 @@ def demo(
         events = simulate(place, accounts=accounts, days=days, seed=seed, wrote=lambda count: show(count, ""))
     _say(f"   {events:,} events in {place.events}, the truth about them in {place.labels}")
     _say("2. start the embedded broker, the store and the worker")
-    with running_worker(place) as worker:
+    with sigterm_interrupts(), running_worker(place) as worker:
         _say("3. ingest the events and score them")
         with _bar("scored", events) as show:
             before = 0

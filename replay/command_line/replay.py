@@ -82,11 +82,16 @@ def run(
     settings = (common or Common()).settings()
     from pipeline.detectors.build import build_detectors
     from pipeline.sources import SourceOptions
+    from replay.command_line.stopping import sigterm_interrupts
+    from replay.errors import ReplayError
     from replay.run import claim, replay
     from replay.source import Intake
     from replay.window import window_of
 
-    window = window_of(from_, to)
+    try:
+        window = window_of(from_, to)
+    except ReplayError as error:
+        raise Misuse(str(error)) from None
     build_detectors(settings.engine.detectors)
     options = SourceOptions(
         received_at=time.time_ns() // 1_000_000,
@@ -98,7 +103,7 @@ def run(
         zone=zone,
     )
     intake = Intake()
-    with _store_to_write(settings) as store, _progress(input) as show:
+    with sigterm_interrupts(), _store_to_write(settings) as store, _progress(input) as show:
         if input:
             from replay.source import from_files
 

@@ -14,6 +14,7 @@ def worker(
     *,
     web_port: Annotated[int | None, Parameter(name="--web-port", validator=validators.Number(gte=0, lte=65535))] = None,
     run_id: Annotated[str, Parameter(name="--run-id")] = "live",
+    until_idle: Annotated[float | None, Parameter(name="--until-idle", validator=validators.Number(gt=0))] = None,
     common: Common | None = None,
 ) -> None:
     """Run the Faust worker: events in, verdicts out.
@@ -28,6 +29,8 @@ def worker(
         Port of /health and /metrics; 0 takes any free one.
     run_id
         The run_id of the rows written.
+    until_idle
+        Seconds without an event, once there was one, after which it stops by itself.
     """
     options = common or Common()
     settings = options.settings()
@@ -38,4 +41,4 @@ def worker(
     if web_port is not None:
         settings = replace(settings, stream=replace(settings.stream, web_port=web_port))
     # The program takes --debug for all commands, before this one sees its options.
-    run_worker(settings, run_id=run_id, debug="--debug" in sys.argv)
+    run_worker(settings, run_id=run_id, until_idle_s=until_idle, debug="--debug" in sys.argv)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -26,6 +27,7 @@ from pipeline.stream.web import add_pages
 from pipeline.stream.worker import StreamWorker
 
 LIVE = "live"
+IDLE_CHECK_S = 0.1
 #: Faust and aiokafka tell each step of a rebalance; what matters of it is said by this program itself.
 QUIET_LOGGERS = {
     "faust": logging.ERROR,
@@ -61,12 +63,14 @@ def run_worker(
     *,
     run_id: str = LIVE,
     home: Path = HOME,
+    until_idle_s: float | None = None,
     debug: bool = False,
     say: Callable[[str], None] = lambda line: print(f"stillwatch: {line}", file=sys.stderr, flush=True),
 ) -> None:
     """Run a worker until SIGTERM or SIGINT, then drain, flush, commit, leave the group and return.
 
-    Must be called from the main thread, which gets the signals. Starts the embedded broker when it is asked for and none
+    With `until_idle_s` it also ends by itself when it has had events and none for that long. Must be called from the main
+    thread, which gets the signals. Starts the embedded broker when it is asked for and none
     runs yet, and stops the one it started. An embedded store is migrated; a server's schema must be there. Raises
     `WorkerFailedError` when the worker gave up, and the errors of broker and store when they are not there in time.
     """
@@ -96,6 +100,8 @@ def run_worker(
         _say_when_ready(app, worker, say)
         if broker is not None:
             _watch(app, worker, broker)
+        if until_idle_s is not None:
+            _end_when_idle(app, worker, until_idle_s)
         _end_at_last(app, worker, say)
         _run_until_signalled(app, worker)
     if worker.failure:
@@ -182,6 +188,19 @@ def _say_when_ready(app: StreamApp, worker: StreamWorker, say: Callable[[str], N
             )
 
     app.on_rebalance_complete.connect(on_ready, weak=False)
+
+
+def _end_when_idle(app: StreamApp, worker: StreamWorker, idle_s: float) -> None:
+    async def watch() -> None:
+        def busy() -> bool:
+            return any(ledger.behind for ledger in worker.consumer.ledgers.values())
+
+        # It is the passing of time that this waits for.
+        while time.monotonic() - worker.last_batch_at < idle_s or busy():  # noqa: ASYNC110
+            await asyncio.sleep(IDLE_CHECK_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    app.task(watch)
 
 
 def _set_up_logging(debug: bool) -> None:

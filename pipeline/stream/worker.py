@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import time
@@ -51,6 +52,8 @@ class StreamWorker:
         self.failure = ""
         """One line on why the worker stops by itself; empty as long as it does not."""
         self.stop_patience_s = STOP_PATIENCE_S
+        self.last_batch_at = math.inf
+        """When the latest batch was finished, of the monotonic clock; infinity before the first."""
         self._store = store
         self._run_id = run_id
         self._guard = RejectGuard(settings.stream.reject_share_limit, settings.stream.reject_share_window)
@@ -158,6 +161,7 @@ class StreamWorker:
             self.consumer.abandon(message)
         else:
             await self.sink.put(effects)
+        self.last_batch_at = time.monotonic()
 
     async def _score(self, batch: FetchedBatch, done: Any) -> Effects | None:
         partition = batch.tp.partition

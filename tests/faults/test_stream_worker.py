@@ -178,6 +178,14 @@ def test_sigterm_finishes_and_commits_everything_begun(deployment: Deployment) -
     assert deployment.query("SELECT count(), uniqExact(event_id) FROM api_calls") == [[20_000, 20_000]]
 
 
+def test_a_worker_that_may_be_idle_no_longer_stops_by_itself(deployment: Deployment) -> None:
+    deployment.start("--until-idle", "1")
+    deployment.until(lambda: deployment.health() != {})
+    deployment.send(range(300))
+    assert deployment.workers.pop().wait(PATIENCE_S) == 0, deployment.log()
+    assert deployment.query("SELECT count() FROM call_scores") == [[300]]
+
+
 def test_a_killed_worker_reads_again_from_the_committed_offset_and_skips_nothing(deployment: Deployment) -> None:
     deployment.send(range(15_000))
     options = ("--set", "stream.max_batch_events=500", "--set", "store.insert_max_rows=1000")

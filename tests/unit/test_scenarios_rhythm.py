@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,6 @@ from replay.truth import labels_of_file
 
 def source(seed: int = 1) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(seed))
-
-
-def counts_by(times, slot_of) -> np.ndarray:
-    return np.bincount(slot_of(times))
 
 
 @settings(max_examples=60, deadline=None)
@@ -98,8 +95,6 @@ def test_prompts_of_a_template_are_nearly_equal_and_others_are_not():
     random = source()
     workload = ordinary_workload(random, "chat")
     times = DECEMBER_2024 + np.arange(2000) * 60_000
-    from dataclasses import replace
-
     family = draw(replace(workload, families=new_families(random, 1), repeated=0.0), times, random)
     assert distances(family.simhash, random).max() <= 2 * workload.family_bits
     diverse = draw(replace(workload, families=(), repeated=0.0), times, random)
@@ -108,8 +103,6 @@ def test_prompts_of_a_template_are_nearly_equal_and_others_are_not():
 
 def test_a_prompt_that_is_repeated_keeps_both_hashes():
     random = source()
-    from dataclasses import replace
-
     columns = draw(
         replace(ordinary_workload(random, "chat"), repeated=0.5), DECEMBER_2024 + np.arange(1000) * 1000, random
     )
@@ -121,8 +114,6 @@ def test_a_prompt_that_is_repeated_keeps_both_hashes():
 
 def test_a_conversation_sends_its_history_again():
     random = source()
-    from dataclasses import replace
-
     times = DECEMBER_2024 + np.arange(200) * 20_000
     talk = draw(replace(ordinary_workload(random, "chat"), conversation=1.0), times, random)
     assert (np.diff(talk.input_tokens[:5]) > 0).all()

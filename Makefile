@@ -30,5 +30,9 @@ types: install
 contracts: install
 	$(BIN)/lint-imports
 
+bench: install
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m bench.speed
+
 clean:
 	rm -rf $(VENV) .stillwatch build *.egg-info

@@ -1,0 +1,1 @@
+"""Benchmarks: what Stillwatch costs, beside its peers."""

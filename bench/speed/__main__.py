@@ -78,6 +78,9 @@ def _figures(raw: Raw) -> list[Figure]:
 
     base = middle("handwritten", "seconds")
     for name in SAME_WORK:
+        if not middle(name, "seconds"):
+            figures.append(Figure(f"same work: {name}", "failed, see above"))
+            continue
         text = f"{middle(name, 'seconds'):,.0f}/s  ({middle(name, 'cpu_seconds'):,.0f} per CPU second)"
         figures.append(Figure(f"same work: {name}", text))
     ours = middle("stillwatch", "seconds")

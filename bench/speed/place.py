@@ -56,7 +56,9 @@ def measured(module: str, *arguments: object) -> dict[str, Any]:
     command = [sys.executable, "-W", "ignore", "-m", module, *map(str, arguments)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
-        result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        # Some of them write terminal codes before it.
+        line = done.stdout.strip().splitlines()[-1]
+        result: dict[str, Any] = json.loads(line[line.index("{") :])
     except subprocess.TimeoutExpired:
         return {"error": f"not done within {PATIENCE_S} s"}
     except (IndexError, ValueError):

@@ -39,7 +39,9 @@ class Figure:
 
 
 def at_least(name: str, value: float, target: float, note: str = "") -> Figure:
-    """A ratio or a rate that is to be `target` or more."""
+    """A ratio or a rate that is to be `target` or more; 0 stands for a measurement that failed."""
+    if not value:
+        return Figure(name, "failed, see above", f">= {target:,g}")
     text = f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
     return Figure(name, f"{text}{note}", f">= {target:,g}", value >= target)
 

@@ -17,8 +17,9 @@ $(STAMP): pyproject.toml
 demo: install
 	$(BIN)/stillwatch demo
 
+# Most of the time goes into waiting for processes to start and stop, so more tests run at once than there are cores.
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 4
 
 lint: install
 	$(BIN)/ruff check .

@@ -13,12 +13,14 @@ from collections import deque
 class Delivery:
     """A batch on its way through the worker, to be acked when all its effects are durable."""
 
-    __slots__ = ("acked", "end", "epoch", "start")
+    __slots__ = ("acked", "begun", "end", "epoch", "start")
 
     def __init__(self, epoch: int, start: int, end: int) -> None:
         self.epoch = epoch
         self.start = start
         self.end = end
+        self.begun = False
+        """Its records went into an engine; until then it can be dropped and read again, and nothing has happened."""
         self.acked = False
 
     def __repr__(self) -> str:
@@ -92,3 +94,8 @@ class PartitionLedger:
     def behind(self) -> bool:
         """Whether anything delivered is not yet committed."""
         return bool(self._open) or self.committable() is not None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether work was begun that is not acked, or acked work is not committed."""
+        return any(one.begun and not one.acked for one in self._open) or self.committable() is not None

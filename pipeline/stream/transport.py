@@ -65,6 +65,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Both are touched only by this thread. A partition's chain: its epoch, and where the next batch must start.
         self._chain: dict[TP, tuple[int, int]] = {}
         self._epoch = 0
+        self._answered_at = 0.0
         self.commit_failures = 0
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
@@ -83,14 +84,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 logger.warning("the group could not be left properly: the broker is away")
 
     def silent_s(self) -> float:
-        """Time since the broker last answered a fetch, 0 while nothing is assigned."""
+        """Time since the broker last answered a fetch or gave partitions; 0 while it gave none to this worker."""
         subscription = None if self._consumer is None else self._consumer._subscription.subscription
-        if subscription is None or subscription.assignment is None:
+        assignment = None if subscription is None else subscription.assignment
+        if assignment is not None:
+            # aiokafka notes it by the wall clock.
+            stamps = [state.timestamp for tp in assignment.tps if (state := assignment.state_value(tp)).timestamp]
+            self._answered_at = max([self._answered_at, *(stamp / 1000 for stamp in stamps)])
+        elif not self.app.rebalancing:
             return 0.0
-        assignment = subscription.assignment
-        answered = [state.timestamp for tp in assignment.tps if (state := assignment.state_value(tp)).timestamp]
-        # aiokafka notes it by the wall clock.
-        return max(0.0, time.time() - max(answered) / 1000) if answered else 0.0
+        return max(0.0, time.time() - self._answered_at) if self._answered_at else 0.0
 
     async def restart_chains(self) -> Mapping[TP, tuple[int, int, int | None]]:
         """Seek every assigned partition to the group's offset, or to its log's start where the group has none.
@@ -105,6 +108,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         committed: dict[Any, int | None] = {tp: await consumer.committed(tp) for tp in consumer.assignment()}
         fresh = [tp for tp, offset in committed.items() if offset is None]
         beginnings = await consumer.beginning_offsets(fresh) if fresh else {}
+        self._answered_at = time.time()
         # No await from here on: what is fetched before these lines carries the old epoch, what comes after the new one.
         self._epoch += 1
         found = {}

@@ -107,8 +107,8 @@ class StreamWorker:
 
     @property
     def unfinished(self) -> int:
-        """Partitions with work that is not committed."""
-        return sum(ledger.behind for ledger in self.consumer.ledgers.values())
+        """Partitions with work that was begun and is not committed."""
+        return sum(ledger.unfinished for ledger in self.consumer.ledgers.values())
 
     def problems(self) -> list[str]:
         """What an operator should look at, one line each; empty when all is well."""
@@ -149,6 +149,8 @@ class StreamWorker:
         if self.failure or not self.consumer.is_current(batch):
             self.consumer.abandon(message)
             return
+        assert batch.delivery is not None
+        batch.delivery.begun = True
         try:
             effects = await work(batch, lambda: self.consumer.ack(message))
         except Exception as error:

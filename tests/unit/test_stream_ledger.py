@@ -132,3 +132,18 @@ class CommitsNeverPassWork(RuleBasedStateMachine):
 
 
 TestCommitsNeverPassWork = CommitsNeverPassWork.TestCase
+
+
+def test_only_what_was_begun_is_unfinished() -> None:
+    ledger = ledger_at(0)
+    first, second = ledger.deliver(5), ledger.deliver(9)
+    assert not ledger.unfinished
+    first.begun = True
+    assert ledger.unfinished
+    ledger.ack(first)
+    assert ledger.unfinished  # until it is committed
+    ledger.confirm(5)
+    assert not ledger.unfinished
+    assert ledger.behind
+    second.begun = True
+    assert ledger.unfinished

@@ -25,6 +25,8 @@ def build_app() -> App:
         name="stillwatch",
         help="Sees, while it happens, which accounts are extracting a model or data through an API.",
         help_format="plaintext",
+        # `run` turns an interrupt into one line and an exit code, as every other ending.
+        suppress_keyboard_interrupt=False,
         version=_version,
     )
     for name, (where, does) in COMMANDS.items():

@@ -6,16 +6,19 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numba
 import numpy as np
 
 from pipeline.detectors.base import Float64, Int64, Judgement
-from pipeline.detectors.location_scale import Moments
 
 #: Empty windows that are learnt at most, one by one.
 _MOST_ZEROS = 168
-#: Rows after which a row of the partition's usual values counts half.
-_USUAL_HALF_LIFE = 50_000.0
+#: Rows of the partition count half after 50,000 more.
+_USUAL_DECAY = 0.5 ** (1.0 / 50_000.0)
 _SMALLEST_SCALE = 1e-3
+
+#: `score_one` and `learn_one` of a model, looked up once.
+_Model = tuple[Callable[..., Any], Callable[..., Any]]
 
 
 class RiverDetector:
@@ -41,50 +44,75 @@ class RiverDetector:
         self._create = create
         self._supervised = supervised
         self._shared = shared
-        self._models: dict[int, Any] = {}
-        self._usual = [Moments(_USUAL_HALF_LIFE) for _ in features]
+        self._models: dict[int, _Model] = {}
+        # Weight, means and variances of the partition's rows.
+        self._usual = (np.zeros(1), np.zeros(len(features)), np.zeros(len(features)))
         self._zeros = [0.0] * len(features)
 
     def judge(self, slots: Int64, values: Float64, empty_before: Int64) -> Judgement:
         """Score and learn; see `Detector`."""
-        raw = np.empty(slots.size)
         expected = np.empty(values.shape)
         weight = np.empty(values.shape)
-        rows = zip(slots.tolist(), values.tolist(), empty_before.tolist(), strict=True)
-        for index, (slot, row, empty) in enumerate(rows):
-            model = self._model(slot)
-            if empty and self._fill_zeros:
+        compare_with_usual(np.ascontiguousarray(values), *self._usual, _USUAL_DECAY, expected, weight)
+        act = self._score_and_learn_supervised if self._supervised else self._score_and_learn
+        models = self._models
+        fill_zeros = self._fill_zeros
+        raw = []
+        for slot, row, empty in zip(self._keys(slots), values.tolist(), empty_before.tolist(), strict=True):
+            model = models.get(slot)
+            if model is None:
+                created = self._create()
+                model = models[slot] = (created.score_one, created.learn_one)
+            if empty and fill_zeros:
                 for _ in range(min(empty, _MOST_ZEROS)):
-                    self._learn(model, self._zeros)
-            raw[index] = self._score(model, row)
-            self._learn(model, row)
-            for feature, (value, usual) in enumerate(zip(row, self._usual, strict=True)):
-                distance = (value - usual.mean) / max(math.sqrt(usual.variance), _SMALLEST_SCALE)
-                expected[index, feature] = usual.mean
-                weight[index, feature] = distance * distance
-                usual.update(value)
-        return Judgement(raw, expected, weight)
+                    act(model, self._zeros)
+            raw.append(act(model, row))
+        return Judgement(_finite(raw), expected, weight)
 
-    def _score(self, model: Any, row: list[float]) -> float:
+    def _keys(self, slots: Int64) -> list[int]:
+        keys: list[int] = [0] * slots.size if self._shared else slots.tolist()
+        return keys
+
+    def _score_and_learn(self, model: _Model, row: list[float]) -> Any:
+        score_one, learn_one = model
         x = dict(zip(self._features, row, strict=True))
         try:
-            score = model.score_one(x, x.pop(self._features[-1])) if self._supervised else model.score_one(x)
+            score = score_one(x)
         except ArithmeticError:
             # Some divide by a spread that is still zero.
-            return 0.0
-        # Some give None, infinity or NaN before they have learnt enough: nothing strange is known then.
-        return max(float(score), 0.0) if score is not None and math.isfinite(score) else 0.0
+            score = 0.0
+        learn_one(x)
+        return score
 
-    def _learn(self, model: Any, row: list[float]) -> None:
-        x = dict(zip(self._features, row, strict=True))
-        if self._supervised:
-            model.learn_one(x, x.pop(self._features[-1]))
-        else:
-            model.learn_one(x)
+    def _score_and_learn_supervised(self, model: _Model, row: list[float]) -> Any:
+        score_one, learn_one = model
+        x = dict(zip(self._features, row, strict=False))
+        y = x.pop(self._features[-1])
+        try:
+            score = score_one(x, y)
+        except ArithmeticError:
+            score = 0.0
+        learn_one(x, y)
+        return score
 
-    def _model(self, slot: int) -> Any:
-        key = 0 if self._shared else slot
-        model = self._models.get(key)
-        if model is None:
-            model = self._models[key] = self._create()
-        return model
+
+def _finite(raw: list[Any]) -> Float64:
+    # Some give None, infinity or NaN before they have learnt enough: nothing strange is known then.
+    scores = np.array([0.0 if score is None else score for score in raw], np.float64)
+    return np.where(np.isfinite(scores), np.maximum(scores, 0.0), 0.0)
+
+
+@numba.njit(cache=True)
+def compare_with_usual(values, total, mean, variance, decay, expected, weight):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    """Compare each row with the moments of the rows before it (as `Moments` has them), then learn it."""
+    for i in range(values.shape[0]):
+        kept = total[0] * decay
+        part = 1.0 / (kept + 1.0)
+        for f in range(values.shape[1]):
+            delta = values[i, f] - mean[f]
+            distance = delta / max(math.sqrt(variance[f]), _SMALLEST_SCALE)
+            expected[i, f] = mean[f]
+            weight[i, f] = distance * distance
+            mean[f] += delta * part
+            variance[f] = (1.0 - part) * (variance[f] + part * delta * delta)
+        total[0] = kept + 1.0

@@ -14,6 +14,7 @@ from pipeline.detectors.build import DetectorError, build_detectors
 from pipeline.detectors.conformal import ConformalCalibrator
 from pipeline.detectors.location_scale import Moments, PeerLocationScale
 from pipeline.detectors.peer import PeerDetector
+from pipeline.detectors.river_models import compare_with_usual
 from pipeline.settings import DetectorSettings, EngineSettings
 
 FEATURES = ("log_calls", "log_output_tokens")
@@ -182,3 +183,17 @@ def test_conformal_scores_of_ordinary_traffic_are_uniform() -> None:
     scores = calibrator.calibrate(draws)
     for level in (0.5, 0.9, 0.99, 0.999):
         assert np.mean(scores > level) == pytest.approx(1 - level, rel=0.35)
+
+
+@given(st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), max_size=40))
+def test_rows_are_compared_with_the_moments_of_those_before(rows: list[tuple[float, float]]) -> None:
+    values = np.array(rows).reshape(len(rows), 2)
+    expected, weight = np.empty(values.shape), np.empty(values.shape)
+    moments = [Moments(10.0), Moments(10.0)]
+    compare_with_usual(values, np.zeros(1), np.zeros(2), np.zeros(2), moments[0].decay, expected, weight)
+    for index, row in enumerate(rows):
+        for feature, (value, usual) in enumerate(zip(row, moments, strict=True)):
+            distance = (value - usual.mean) / max(usual.variance**0.5, 1e-3)
+            assert expected[index, feature] == pytest.approx(usual.mean, abs=1e-9)
+            assert weight[index, feature] == pytest.approx(distance * distance, rel=1e-6, abs=1e-9)
+            usual.update(value)

@@ -1,4 +1,5 @@
--- Accounts by risk in the latest days of the run: those with incidents first, then by score. "Latest" counts from the
+-- Accounts by risk in the latest days of the run: those with incidents first, open ones before closed, by severity and by
+-- what was drawn in them, then by score. "Latest" counts from the
 -- newest day that the run has seen, so a replay of the past answers as it would have then.
 WITH
     (SELECT max(day) FROM account_daily_scores WHERE run_id = {run_id:String}) AS newest,
@@ -22,7 +23,8 @@ WITH
     raised AS
     (
         SELECT entity_id, count() AS incidents, countIf(status = 'open') AS open_incidents,
-            max(incidents.peak_score) AS incident_score, min(incidents.opened_at) AS opened_at
+            max(transform(severity, ['low', 'medium', 'high', 'critical'], [1, 2, 3, 4], 0)) AS worst,
+            sum(incidents.output_tokens) AS drawn, min(incidents.opened_at) AS opened_at
         FROM incidents FINAL
         WHERE run_id = {run_id:String} AND entity_type = 'account' AND last_seen_at >= oldest
         GROUP BY entity_id
@@ -40,6 +42,5 @@ SELECT
 FROM scores
 LEFT JOIN windows ON windows.account_id = scores.account_id
 LEFT JOIN raised ON raised.entity_id = scores.account_id
-ORDER BY open_incidents > 0 DESC, incidents > 0 DESC, raised.incident_score DESC, peak_score DESC, output_tokens DESC,
-    account_id
+ORDER BY open_incidents > 0 DESC, raised.worst DESC, raised.drawn DESC, peak_score DESC, output_tokens DESC, account_id
 LIMIT {limit:UInt32}

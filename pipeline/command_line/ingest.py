@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from pipeline.command_line.errors import Misuse
 from pipeline.command_line.options import Common, pairs
+from pipeline.command_line.show import total_bytes
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -139,16 +140,12 @@ def _progress(files: Sequence[str]) -> Iterator[_Silent]:
     if not sys.stderr.isatty():
         yield _Silent()
         return
-    from pathlib import Path
-
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    # Standard input has no size, and then the bar only moves.
-    sizes = [Path(file).stat().st_size for file in files if file != "-" and Path(file).is_file()]
     columns = (TextColumn("ingest"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[events]}"))
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("ingest", total=None if "-" in files else sum(sizes), events="")
+        task = progress.add_task("ingest", total=total_bytes(files), events="")
         yield _Bar(progress, task)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 LONGEST_CELL = 120
@@ -72,3 +73,11 @@ def print_json(value: Any) -> None:
     import msgspec
 
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def total_bytes(files: Iterable[str]) -> int | None:
+    """Size of the files together, for a progress bar; None where standard input or something without a size is among them."""
+    paths = [Path(file) for file in files]
+    if not all(path.is_file() for path in paths):
+        return None
+    return sum(path.stat().st_size for path in paths)

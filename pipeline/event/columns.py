@@ -10,31 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.event.api_call import ApiCall
+from pipeline.event.column_names import HASHED_FIELDS, NUMBER_FIELDS
 from pipeline.event.hashing import hash_texts
 
 Int64 = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
 Float64 = NDArray[np.float64]
-
-#: Text fields that the engine only compares and counts, in the order of `EventBatch.hashes`.
-HASHED_FIELDS = (
-    "prompt_hash",
-    "system_prompt_hash",
-    "model",
-    "api_key_id",
-    "client_ip",
-    "user_agent",
-)
-#: Number fields in the order of `EventBatch.numbers`; an absent one counts as 0.
-NUMBER_FIELDS = (
-    "input_tokens",
-    "output_tokens",
-    "cached_input_tokens",
-    "reasoning_tokens",
-    "status",
-    "logprobs",
-    "stream",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The columns of a window and of an event's features: their order in the arrays, names and meaning, in one place."""
 
-from pipeline.event.columns import HASHED_FIELDS
+from pipeline.event.column_names import HASHED_FIELDS
 
 #: Seconds of the tumbling windows, smallest first; all begin at whole multiples since the epoch, UTC.
 WINDOW_S = (60, 600, 3600, 86_400)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.engine.verdicts import AccountWindows, CallScores
 from pipeline.event import FIELDS, ApiCall, Rejected
+from pipeline.features.layout import DISTINCT_NAMES, SUM_NAMES
 from pipeline.incidents.incident import Incident, Reason
 
 Column: TypeAlias = "pa.Array[Any]"
@@ -52,25 +53,7 @@ _EVENT_TYPES: dict[str, pa.DataType] = {
     ),
 }
 #: Columns of `account_windows` that are counts, in the order of `AccountWindows`.
-WINDOW_COUNTS = (
-    "calls",
-    "input_tokens",
-    "output_tokens",
-    "cached_input_tokens",
-    "reasoning_tokens",
-    "errors",
-    "throttled",
-    "logprobs_calls",
-    "streamed_calls",
-    "output_tokens_max",
-    "distinct_prompts",
-    "distinct_families",
-    "distinct_system_prompts",
-    "distinct_models",
-    "distinct_keys",
-    "distinct_addresses",
-    "distinct_user_agents",
-)
+WINDOW_COUNTS = SUM_NAMES + DISTINCT_NAMES
 
 
 def api_calls_table(

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from pipeline.command_line.connect import open_store, store_of
 from pipeline.command_line.errors import Misuse
 from pipeline.command_line.options import Common, pairs
+from pipeline.command_line.show import total_bytes
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -240,10 +241,9 @@ def _progress(files: Sequence[str]) -> Iterator[_Silent]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    sizes = [Path(file).stat().st_size for file in files if file != "-" and Path(file).is_file()]
     columns = (TextColumn("replay"), BarColumn(), TextColumn("{task.fields[counts]}"), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("replay", total=sum(sizes) or None, counts="")
+        task = progress.add_task("replay", total=total_bytes(files) if files else None, counts="")
         yield _Bar(lambda count: progress.advance(task, count), lambda text: progress.update(task, counts=text))
 
 

@@ -5,6 +5,7 @@ the store that the README's commands have made. Blocks marked `sh` need what a t
 installed service) and are only checked for commands and options that exist.
 """
 
+import gzip
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from backports import zstd
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -67,6 +69,34 @@ def test_the_queries_run(page: Path, story: Path) -> None:
         (story / "query.sql").write_text(query)
         done = run('stillwatch sql "$(cat query.sql)" --format JSONEachRow', story)
         assert done.returncode == 0, f"{query}\n{done.stderr[-2000:]}"
+
+
+EXAMPLES = ROOT / "schemas" / "examples"
+
+
+def put_logs(folder: Path) -> None:
+    """The files that docs/sources.md reads, made from the examples of each format."""
+    texts = {path.name: path.read_text() for path in EXAMPLES.iterdir() if path.suffix in (".json", ".jsonl", ".csv")}
+    (folder / "events.jsonl.zst").write_bytes(zstd.compress(texts["native.jsonl"].encode()))
+    for name in ("spend.jsonl", "payloads.json"):
+        (folder / name).write_text(texts["litellm.jsonl"])
+    (folder / "spans.json").write_text(texts["otel_spans.json"].replace("deployment.environment.name", "tenant.id"))
+    (folder / "CloudTrail").mkdir()
+    (folder / "CloudTrail" / "one.json.gz").write_bytes(gzip.compress(texts["cloudtrail.json"].encode()))
+    (folder / "trail.json").write_text(texts["cloudtrail.json"])
+    tenant = '{"authorizer":{"tenantId":"t-1"},"requestId"'
+    (folder / "access.jsonl").write_text(texts["apigateway.jsonl"].replace('{"requestId"', tenant, 1))
+    (folder / "AzureLLMInferenceTrace_conv.csv.gz").write_bytes(gzip.compress(texts["traces.csv"].encode()))
+
+
+def test_the_commands_of_the_page_on_sources_run_on_the_examples(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "sources.md").read_text().replace("\\\n", " ")
+    commands = re.findall(r"^    (stillwatch ingest .*)$", page, re.MULTILINE)
+    assert len(commands) > 6
+    put_logs(tmp_path)
+    start = "stillwatch worker --web-port 0 2> worker.log & until grep -q ready worker.log; do sleep 0.1; done"
+    done = run("\n".join([start, "set -x", *commands, "kill -TERM %1", "wait %1"]), tmp_path)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 def test_every_command_that_the_pages_name_exists() -> None:

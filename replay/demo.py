@@ -26,8 +26,8 @@ from replay.scenarios.write import write_events, write_labels
 EMBEDDED = ("--broker", "embedded")
 PROGRAM = (sys.executable, "-m", "replay")
 READY_WITHIN_S = 120.0
-#: Scoring is given up when nothing has moved for this long.
-STALLED_AFTER_S = 60.0
+#: Scoring is given up when nothing has moved for this long; the first batch may have to wait for loops to be compiled.
+STALLED_AFTER_S = 120.0
 _POLL_S = 0.25
 _STOPPED_WITHIN_S = 60.0
 

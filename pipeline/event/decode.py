@@ -122,10 +122,11 @@ def _checked(call: ApiCall, raw: bytes, received_at: int, limits: EventLimits) -
     if call.schema_version != SCHEMA_VERSION:
         detail = f"schema_version {call.schema_version}, this program reads {SCHEMA_VERSION}"
         return rejected(RejectReason.UNKNOWN_SCHEMA_VERSION, detail, raw, received_at)
-    for name in _HEXADECIMAL:
-        value = getattr(call, name)
-        if value is not None and not _is_hexadecimal(value):
-            return rejected(RejectReason.TEXT_INVALID, f"{name} is not hexadecimal", raw, received_at)
+    # One look at all three is enough unless something is wrong.
+    digits = f"{call.prompt_hash or ''}{call.prompt_simhash or ''}{call.system_prompt_hash or ''}"
+    if digits and not _is_hexadecimal(digits):
+        wrong = [name for name in _HEXADECIMAL if not _is_hexadecimal(getattr(call, name) or "")]
+        return rejected(RejectReason.TEXT_INVALID, f"{wrong[0]} is not hexadecimal", raw, received_at)
     if call.attributes:
         attributes: dict[str, str] = {}
         for key, item in call.attributes.items():

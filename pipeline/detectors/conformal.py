@@ -7,7 +7,9 @@ import numpy as np
 
 from pipeline.detectors.base import Float64
 
-_COUNT, _OLDEST = 0, 1
+#: Scores that a block of the ordered window holds at most. Finding, adding and removing cost about this much each.
+BLOCK = 128
+_COUNT, _OLDEST, _BLOCKS = 0, 1, 2
 
 
 class ConformalCalibrator:
@@ -17,26 +19,33 @@ class ConformalCalibrator:
     super-uniform, so at most a share 1 - s of them exceeds s (Vovk et al., Algorithmic Learning in a Random World, 2005;
     Laxhammar and Falkman, 2015, for the sliding window). With n remembered the score is at most 1 - 1/(n + 1), so there
     is no alarm out of nothing.
+
+    The window is kept twice: in the order of arrival, and sorted in a list of blocks, so that neither the rank nor a change costs
+    more than a look at one block and at the blocks' sizes.
     """
 
     def __init__(self, size: int) -> None:
         self._latest = np.empty(size)
-        self._sorted = np.empty(size)
-        self._status = np.zeros(2, np.int64)
+        # Any two neighbouring blocks together are more than half full, which bounds their number.
+        blocks = 4 * size // BLOCK + 3
+        self._values = np.empty((blocks, BLOCK))
+        self._sizes = np.zeros(blocks, np.int64)
+        self._status = np.zeros(3, np.int64)
 
     def calibrate(self, raw: Float64) -> Float64:
         """The scores of `raw` (N,) in [0, 1), in order; each is then remembered and the oldest forgotten."""
         scores = np.empty(raw.size)
-        _calibrate(raw, self._latest, self._sorted, self._status, scores)
+        _calibrate(raw, self._latest, self._values, self._sizes, self._status, scores)
         return scores
 
 
 @numba.njit(cache=True)
-def _first_at_least(ordered, count, value):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
-    low, high = 0, count
+def _block_of(values, sizes, blocks, value):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    # The first block whose largest score is at least `value`; the last one when there is none.
+    low, high = 0, blocks - 1
     while low < high:
         middle = (low + high) // 2
-        if ordered[middle] < value:
+        if values[middle, sizes[middle] - 1] < value:
             low = middle + 1
         else:
             high = middle
@@ -44,28 +53,94 @@ def _first_at_least(ordered, count, value):  # type: ignore[no-untyped-def] # pr
 
 
 @numba.njit(cache=True)
-def _calibrate(raws, latest, ordered, status, scores):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
-    size = latest.size
+def _place_in(block, size, value):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        if block[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(cache=True)
+def _add(values, sizes, status, value):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    # A full block is split in halves first.
+    blocks = status[_BLOCKS]
+    if blocks == 0:
+        values[0, 0] = value
+        sizes[0] = 1
+        status[_BLOCKS] = 1
+        return
+    b = _block_of(values, sizes, blocks, value)
+    if sizes[b] == BLOCK:
+        for other in range(blocks, b + 1, -1):
+            values[other] = values[other - 1]
+            sizes[other] = sizes[other - 1]
+        half = BLOCK // 2
+        values[b + 1, : BLOCK - half] = values[b, half:]
+        sizes[b] = half
+        sizes[b + 1] = BLOCK - half
+        status[_BLOCKS] = blocks + 1
+        if values[b, half - 1] < value:
+            b += 1
+    place = _place_in(values[b], sizes[b], value)
+    for j in range(sizes[b], place, -1):
+        values[b, j] = values[b, j - 1]
+    values[b, place] = value
+    sizes[b] += 1
+
+
+@numba.njit(cache=True)
+def _merge(values, sizes, status, b):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    # Put block b + 1 into block b when one of them is empty or both together are at most half full.
+    if b < 0 or b + 1 >= status[_BLOCKS]:
+        return
+    if sizes[b] > 0 and sizes[b + 1] > 0 and sizes[b] + sizes[b + 1] > BLOCK // 2:
+        return
+    values[b, sizes[b] : sizes[b] + sizes[b + 1]] = values[b + 1, : sizes[b + 1]]
+    sizes[b] += sizes[b + 1]
+    for other in range(b + 1, status[_BLOCKS] - 1):
+        values[other] = values[other + 1]
+        sizes[other] = sizes[other + 1]
+    status[_BLOCKS] -= 1
+
+
+@numba.njit(cache=True)
+def _remove(values, sizes, status, value):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    b = _block_of(values, sizes, status[_BLOCKS], value)
+    place = _place_in(values[b], sizes[b], value)
+    for j in range(place, sizes[b] - 1):
+        values[b, j] = values[b, j + 1]
+    sizes[b] -= 1
+    _merge(values, sizes, status, b)
+    _merge(values, sizes, status, b - 1)
+
+
+@numba.njit(cache=True)
+def _at_least(values, sizes, blocks, value):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    if blocks == 0:
+        return 0
+    b = _block_of(values, sizes, blocks, value)
+    found = sizes[b] - _place_in(values[b], sizes[b], value)
+    for other in range(b + 1, blocks):
+        found += sizes[other]
+    return found
+
+
+@numba.njit(cache=True)
+def _calibrate(raws, latest, values, sizes, status, scores):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
     for i in range(raws.size):
         raw = raws[i]
         count = status[_COUNT]
-        place = _first_at_least(ordered, count, raw)
-        scores[i] = 1.0 - (count - place + 1) / (count + 1)
-        if count < size:
-            gap = count
-            status[_COUNT] = count + 1
+        scores[i] = 1.0 - (_at_least(values, sizes, status[_BLOCKS], raw) + 1) / (count + 1)
+        if count < latest.size:
             latest[count] = raw
+            status[_COUNT] = count + 1
         else:
             oldest = status[_OLDEST]
-            gap = _first_at_least(ordered, count, latest[oldest])
+            _remove(values, sizes, status, latest[oldest])
             latest[oldest] = raw
-            status[_OLDEST] = (oldest + 1) % size
-        # The place of the forgotten one moves to the new one's: only what lies between is shifted.
-        if gap < place:
-            for j in range(gap, place - 1):
-                ordered[j] = ordered[j + 1]
-            ordered[place - 1] = raw
-        else:
-            for j in range(gap, place, -1):
-                ordered[j] = ordered[j - 1]
-            ordered[place] = raw
+            status[_OLDEST] = (oldest + 1) % latest.size
+        _add(values, sizes, status, raw)

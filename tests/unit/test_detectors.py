@@ -2,7 +2,8 @@
 
 import itertools
 import random
-from collections.abc import Callable, Hashable
+from bisect import bisect_left, insort
+from collections.abc import Callable, Hashable, Iterator
 
 import numpy as np
 import pytest
@@ -166,7 +167,8 @@ def test_a_young_account_is_judged_by_its_peers_and_an_old_one_by_itself() -> No
     assert heavy.score_one({"volume": 12.0}) > 15
 
 
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=80), st.integers(2, 20))
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=80), st.integers(1, 20))
 def test_conformal_scores_are_the_ranks_among_the_latest(raws: list[int], size: int) -> None:
     calibrator = ConformalCalibrator(size)
     half = len(raws) // 2
@@ -175,6 +177,31 @@ def test_conformal_scores_are_the_ranks_among_the_latest(raws: list[int], size: 
         recent = raws[max(0, index - size) : index]
         at_least = sum(earlier >= raw for earlier in recent)
         assert scores[index] == pytest.approx(1 - (at_least + 1) / (len(recent) + 1))
+
+
+def patterns(count: int) -> Iterator[np.ndarray]:
+    """Scores that come in awkward orders: rising, falling, in waves, mostly ties, with bursts beyond all before."""
+    random = np.random.default_rng(1)
+    yield np.sort(random.random(count))
+    yield np.sort(random.random(count))[::-1].copy()
+    yield np.sin(np.arange(count) / 50)
+    yield random.integers(0, 3, count).astype(float)
+    yield np.where(np.arange(count) % 1000 < 900, 0.0, 1e6 * random.random(count))
+    yield np.arange(count) % 700.0
+
+
+@pytest.mark.parametrize("size", [1, 64, 129, 1000])
+def test_conformal_ranks_are_exact_for_windows_of_many_blocks(size: int) -> None:
+    for raws in patterns(4000):
+        calibrator = ConformalCalibrator(size)
+        scores = np.concatenate([calibrator.calibrate(part) for part in np.array_split(raws, 5)])
+        ordered: list[float] = []
+        for index, raw in enumerate(raws.tolist()):
+            at_least = len(ordered) - bisect_left(ordered, raw)
+            assert scores[index] == 1.0 - (at_least + 1) / (len(ordered) + 1)
+            if len(ordered) == size:
+                del ordered[bisect_left(ordered, raws[index - size])]
+            insort(ordered, raw)
 
 
 def test_conformal_scores_of_ordinary_traffic_are_uniform() -> None:

@@ -84,21 +84,28 @@ def stolen_key(random: Random, span: Span) -> Extraction:
     habit, own = _ordinary(random, span)
     begin = _slot(random, span, 0.3, 0.85)
     calls = float(10 ** random.uniform(2.5, 3.5)) * span.rate_scale
-    asn, country = HOSTING[int(random.integers(0, len(HOSTING)))]
+    owner = habit.identity
+    elsewhere = [place for place in HOSTING if place[0] != owner.asn and place[1] != owner.country]
+    asn, country = elsewhere[int(random.integers(0, len(elsewhere)))]
     thief = replace(
-        habit.identity,
-        key_ids=habit.identity.key_ids[:1],
+        owner,
+        key_ids=owner.key_ids[:1],
         addresses=tuple(address(random) for _ in range(int(random.integers(1, 4)))),
         asn=asn,
         country=country,
-        user_agents=pick(random, USER_AGENTS),
-        models=pick(random, MODELS, 2),
+        user_agents=pick(random, _others(USER_AGENTS, owner.user_agents)),
+        models=pick(random, _others(MODELS, owner.models), 2),
     )
     end = begin + max(6, int(random.uniform(0.5, 5.0) * SLOTS_A_DAY))
     curve = rhythm.between(rhythm.flat(span.days) * calls / SLOTS_A_DAY, begin, end)
     times = rhythm.arrivals(curve, float(random.uniform(0.4, 2.0)), span.start_ms, random)
     work = _teacher_workload(random)
-    return _extraction([*own, new_stream(thief, times, work, random)], habit.identity, times, "stolen_key")
+    return _extraction([*own, new_stream(thief, times, work, random)], owner, times, "stolen_key")
+
+
+def _others(choices: tuple[tuple[str, float], ...], known: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    """The choices that are not known, or all when there is no other."""
+    return tuple(choice for choice in choices if choice[0] not in known) or choices
 
 
 def pool(size: int, random: Random, span: Span) -> Extraction:

@@ -121,12 +121,17 @@ def test_variations_of_a_template_differ_in_few_bits(simulation: Simulation, cal
 def test_a_stolen_key_is_used_from_elsewhere_while_the_owner_goes_on(
     calls: list[ApiCall], simulation: Simulation
 ) -> None:
-    label = next(label for label in simulation.labels if label.kind == "stolen_key")
-    theirs = [call for call in calls if call.account_id == label.account_id]
-    before = {call.client_ip for call in theirs if call.ts < label.start}
-    since = {call.client_ip for call in theirs if label.start <= call.ts <= label.end}
-    assert before
-    assert since - before
+    for label in simulation.labels:
+        if label.kind != "stolen_key":
+            continue
+        theirs = [call for call in calls if call.account_id == label.account_id]
+        before = [call for call in theirs if call.ts < label.start]
+        since = [call for call in theirs if label.start <= call.ts <= label.end]
+        assert before
+        for name in ("client_ip", "asn", "country", "user_agent"):
+            known = {getattr(call, name) for call in before}
+            assert {getattr(call, name) for call in since} - known, name
+        assert {call.api_key_id for call in since} & {call.api_key_id for call in theirs}
 
 
 def test_event_ids_do_not_tell_who_extracts(calls: list[ApiCall], simulation: Simulation) -> None:

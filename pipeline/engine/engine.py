@@ -21,7 +21,7 @@ from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, SUM_NA
 from pipeline.features.state import make_room, new_state
 from pipeline.features.window import window_features
 from pipeline.incidents.incident import Incident, Reason
-from pipeline.incidents.tracker import IncidentTracker, ScoredWindow
+from pipeline.incidents.tracker import IncidentTracker, ScoredWindows
 from pipeline.settings import DetectorSettings, EngineSettings
 
 Int64 = NDArray[np.int64]
@@ -113,32 +113,18 @@ class Engine:
             **sums,
             **distinct,
         )
-        return account_windows, self._follow_incidents(batch, windows, account_windows)
-
-    def _follow_incidents(
-        self, batch: EventBatch, windows: ClosedWindows, account_windows: AccountWindows
-    ) -> list[Incident]:
-        incidents: list[Incident] = []
-        chosen = np.flatnonzero(np.isin(account_windows.window_s, self.settings.incident.windows_s))
-        columns = zip(
-            chosen.tolist(),
-            windows.slot[chosen].tolist(),
-            account_windows.window_s[chosen].tolist(),
-            account_windows.window_start[chosen].tolist(),
-            account_windows.score[chosen].tolist(),
-            account_windows.output_tokens[chosen].tolist(),
-            windows.account_calls[chosen].tolist(),
-            batch.ts[windows.at_event[chosen]].tolist(),
-            strict=True,
+        followed = ScoredWindows(
+            slot=windows.slot,
+            account_id=account_windows.account_id,
+            window_s=window_s,
+            start=start,
+            score=scores,
+            output_tokens=account_windows.output_tokens,
+            account_calls=windows.account_calls,
+            closed_by=batch.ts[windows.at_event],
+            reasons=reasons,
         )
-        for row, slot, window_s, start, score, output_tokens, calls, now in columns:
-            incidents.extend(self._incidents.expire(now))
-            account_id = account_windows.account_id[row]
-            window = ScoredWindow(slot, account_id, window_s, start, score, output_tokens, calls)
-            changed = self._incidents.window(window, now, account_windows.reasons[row])
-            if changed is not None:
-                incidents.append(changed)
-        return incidents
+        return account_windows, self._incidents.follow(followed)
 
 
 def _features_on_windows(detectors: Sequence[DetectorSettings]) -> tuple[str, ...]:

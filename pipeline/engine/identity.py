@@ -64,8 +64,7 @@ class RecentIdentities:
             size *= 2
         grown = np.zeros((2, size), np.uint64)
         for old, new in zip(self._tables, grown, strict=True):
-            for value in old[old != 0]:
-                _insert(new, value)
+            _insert_all(new, old)
         self._tables = grown
 
 
@@ -80,6 +79,13 @@ def _insert(table, value):  # type: ignore[no-untyped-def] # pragma: no cover - 
         at = (at + np.uint64(1)) & mask
     table[at] = value
     return True
+
+
+@numba.njit(cache=True)
+def _insert_all(table, values):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    for value in values:
+        if value != 0:
+            _insert(table, value)
 
 
 @numba.njit(cache=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,10 @@ def extract(
     features = EventFeatures(np.zeros((count, len(EVENT_FEATURE_NAMES))), np.zeros(count, np.bool_))
     parts: list[tuple[Int64, Float64, Float64]] = []
     begin = 0
+    accounts, clock = state.accounts, state.clock
+    account = (accounts["last_ts"], accounts["calls"], accounts["seen"], accounts["last_window"])
+    panes = _views(accounts["panes"], state.pane_head)
+    levels = _views(accounts["levels"], state.level_head)
     while begin < count:
         rows = np.empty((_ROOM, _COLUMNS), np.int64)
         sums = np.empty((_ROOM, len(SUM_NAMES)))
@@ -75,10 +80,10 @@ def extract(
             batch.simhash,
             duplicates,
             allowed_lateness_s * 1000,
-            state.clock,
-            (state.last_ts, state.calls, state.seen, state.last_window),
-            (state.pane_sums, state.pane_bits, state.pane_registers, state.pane_next, state.pane_head),
-            (state.level_sums, state.level_bits, state.level_registers, state.level_next, state.level_head),
+            clock,
+            account,
+            panes,
+            levels,
             (rows, sums, distinct, filled),
             (features.values, features.late),
         )
@@ -86,6 +91,10 @@ def extract(
         if used:
             parts.append((rows[:used], sums[:used], distinct[:used]))
     return features, _joined(parts)
+
+
+def _views(panes: NDArray[np.void], head: Int64) -> tuple[NDArray[Any], ...]:
+    return (panes["sums"], panes["bits"], panes["registers"], panes["next"], head)
 
 
 def _joined(parts: list[tuple[Int64, Float64, Float64]]) -> ClosedWindows:

@@ -23,6 +23,7 @@ from pipeline.features.layout import (
     SUMS,
     WINDOW_MINUTES,
 )
+from pipeline.features.state import NOT_LISTED
 
 _MINUTE = 60_000
 _FIRST_GAP_S = 86_400.0
@@ -34,7 +35,6 @@ _SIX_BITS = np.uint64(63)
 _REGISTER_BITS = np.uint64(6)
 #: A family of near-equal prompts is the highest band of 16 bits of the simhash (one band of locality-sensitive hashing).
 _BAND_SHIFT = np.uint64(48)
-_NOT_LISTED = -2
 _HLL_SCALE = 0.709 * REGISTERS * REGISTERS
 
 
@@ -107,7 +107,7 @@ def _close_list(level, minute, at_event, heads, h, nexts, column, sums, bits, re
             return False
         slot = heads[h]
         heads[h] = nexts[slot, column]
-        nexts[slot, column] = _NOT_LISTED
+        nexts[slot, column] = NOT_LISTED
         previous = last_window[slot, level]
         last_window[slot, level] = number
         out_rows[row, 0] = slot
@@ -131,7 +131,7 @@ def _close_list(level, minute, at_event, heads, h, nexts, column, sums, bits, re
                 level_bits[slot, level],
                 level_registers[slot, level],
             )
-            if level_next[slot, level] == _NOT_LISTED:
+            if level_next[slot, level] == NOT_LISTED:
                 level_next[slot, level] = level_head[level]
                 level_head[level] = slot
         sums[slot, column] = 0.0
@@ -251,7 +251,7 @@ def process_events(  # type: ignore[no-untyped-def] # pragma: no cover - compile
             continue
         late[i] = False
         r = minute % ring
-        if pane_next[slot, r] == _NOT_LISTED:
+        if pane_next[slot, r] == NOT_LISTED:
             pane_next[slot, r] = pane_head[r]
             pane_head[r] = slot
         sums = pane_sums[slot, r]

@@ -5,36 +5,38 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.incidents.evidence import Evidence, severity_of
+from pipeline.incidents.evidence import EVIDENCE, NOTABLE, OVERDUE, accumulate, severity_of
 from pipeline.incidents.incident import Incident, Reason
 from pipeline.incidents.story import kind_of, summarise
 from pipeline.settings import IncidentSettings
 
+Int64 = NDArray[np.int64]
+
 _RANKS = ("low", "medium", "high", "critical")
+_NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredWindow:
-    """What the tracker hears of a closed window. Times in epoch milliseconds."""
+class ScoredWindows:
+    """What the tracker hears of N closed windows, in the order of closing. Times in epoch milliseconds."""
 
-    slot: int
-    account_id: str
-    window_s: int
-    start: int
-    score: float
-    output_tokens: int
-    account_calls: int
+    slot: Int64
+    account_id: Sequence[str]
+    window_s: Int64
+    start: Int64
+    score: NDArray[np.float64]
+    output_tokens: Int64
+    account_calls: Int64
     """Calls of the account so far."""
-
-
-@dataclass(slots=True)
-class _Account:
-    sums: dict[int, Evidence] = field(default_factory=dict)
-    incident: Incident | None = None
+    closed_by: Int64
+    """Time of the event that let it close."""
+    reasons: Sequence[Sequence[Reason]]
 
 
 class IncidentTracker:
@@ -42,7 +44,9 @@ class IncidentTracker:
 
     def __init__(self, settings: IncidentSettings) -> None:
         self._settings = settings
-        self._accounts: dict[int, _Account] = {}
+        self._evidence = np.zeros((64, len(settings.windows_s)), EVIDENCE)
+        self._has_incident = np.zeros(64, np.bool_)
+        self._incidents: dict[int, Incident] = {}
         self._deadlines: list[tuple[int, int]] = []
 
     def expire(self, now: int) -> list[Incident]:
@@ -51,85 +55,124 @@ class IncidentTracker:
         quiet = self._settings.quiet_s * 1000
         while self._deadlines and self._deadlines[0][0] <= now:
             due, slot = heapq.heappop(self._deadlines)
-            account = self._accounts[slot]
-            if account.incident is None:
+            incident = self._incidents.get(slot)
+            if incident is None:
                 continue
-            until = account.incident.last_seen_at + quiet
+            until = incident.last_seen_at + quiet
             if until > due:
                 heapq.heappush(self._deadlines, (until, slot))
             else:
-                closed.append(self._close(account, due))
+                closed.append(self._close(slot, due))
         return closed
 
-    def window(self, window: ScoredWindow, now: int, reasons: Sequence[Reason]) -> Incident | None:
-        """Take a scored window and its reasons in; the incident's new version when it changed."""
+    def follow(self, windows: ScoredWindows) -> list[Incident]:
+        """Take scored windows in; every change of an incident, in order. Lengths that carry no evidence are passed over."""
         settings = self._settings
-        if window.window_s not in settings.windows_s:
-            return None
-        account = self._accounts.get(window.slot)
-        if account is None:
-            account = self._accounts[window.slot] = _Account()
-        evidence = account.sums.get(window.window_s)
-        if evidence is None:
-            evidence = account.sums[window.window_s] = Evidence()
-        adds = evidence.add(window.score, window.start, window.output_tokens, settings)
-        leading = max(account.sums.values(), key=lambda one: one.nats)
-        if account.incident is None:
-            if adds and evidence.nats >= settings.open_at and window.account_calls >= settings.minimum_calls:
-                return self._open(account, window, evidence, now, tuple(reasons))
-            return None
-        if leading.nats < settings.close_at:
-            return self._close(account, now)
-        return self._update(account, window, leading, tuple(reasons)) if adds else None
+        lengths = np.asarray(settings.windows_s, np.int64)
+        matches = windows.window_s[:, None] == lengths
+        chosen = np.flatnonzero(matches.any(axis=1))
+        if not chosen.size:
+            return []
+        self._make_room(int(windows.slot[chosen].max()) + 1)
+        columns = (
+            windows.slot[chosen],
+            matches[chosen].argmax(axis=1),
+            windows.start[chosen],
+            windows.score[chosen],
+            windows.output_tokens[chosen],
+            windows.account_calls[chosen],
+            windows.closed_by[chosen],
+        )
+        evidence = tuple(self._evidence[name] for name in ("nats", "since", "output_tokens"))
+        limits = (settings.drift, settings.open_at, settings.minimum_calls)
+        changes: list[Incident] = []
+        row = 0
+        while True:
+            deadline = self._deadlines[0][0] if self._deadlines else _NEVER
+            row, why, adds = accumulate(row, columns, evidence, self._has_incident, deadline, *limits)
+            if why == OVERDUE:
+                changes += self.expire(int(columns[-1][row]))
+            elif why == NOTABLE:
+                changed = self._change(windows, int(chosen[row]), int(columns[1][row]), adds)
+                if changed is not None:
+                    changes.append(changed)
+                row += 1
+            else:
+                return changes
 
-    def _open(
-        self, account: _Account, window: ScoredWindow, evidence: Evidence, now: int, reasons: tuple[Reason, ...]
-    ) -> Incident:
-        account.incident = Incident(
-            incident_id=_identity(window.account_id, evidence.since),
+    def _change(self, windows: ScoredWindows, row: int, length: int, adds: bool) -> Incident | None:
+        slot = int(windows.slot[row])
+        sums = self._evidence[slot]
+        if slot not in self._incidents:
+            return self._open(windows, row, sums[length])
+        leading = sums[int(sums["nats"].argmax())]
+        if leading["nats"] < self._settings.close_at:
+            return self._close(slot, int(windows.closed_by[row]))
+        return self._update(windows, row, leading) if adds else None
+
+    def _open(self, windows: ScoredWindows, row: int, evidence: np.void) -> Incident:
+        slot, account_id, reasons = int(windows.slot[row]), windows.account_id[row], tuple(windows.reasons[row])
+        opened_at, tokens = int(evidence["since"]), int(evidence["output_tokens"])
+        window_s = int(windows.window_s[row])
+        incident = Incident(
+            incident_id=_identity(account_id, opened_at),
             version=1,
             kind=kind_of(reasons),
             entity_type="account",
-            entity_id=window.account_id,
-            opened_at=evidence.since,
-            detected_at=now,
-            last_seen_at=window.start + window.window_s * 1000,
+            entity_id=account_id,
+            opened_at=opened_at,
+            detected_at=int(windows.closed_by[row]),
+            last_seen_at=_end(windows, row),
             closed_at=None,
-            severity=severity_of(evidence.nats, self._settings),
-            peak_score=window.score,
+            severity=severity_of(float(evidence["nats"]), self._settings),
+            peak_score=float(windows.score[row]),
             reasons=reasons,
             status="open",
-            output_tokens=evidence.output_tokens,
-            summary=summarise(window.account_id, window.window_s, evidence.output_tokens, reasons),
+            output_tokens=tokens,
+            summary=summarise(account_id, window_s, tokens, reasons),
         )
-        heapq.heappush(self._deadlines, (account.incident.last_seen_at + self._settings.quiet_s * 1000, window.slot))
-        return account.incident
+        self._incidents[slot] = incident
+        self._has_incident[slot] = True
+        heapq.heappush(self._deadlines, (incident.last_seen_at + self._settings.quiet_s * 1000, slot))
+        return incident
 
-    def _update(
-        self, account: _Account, window: ScoredWindow, leading: Evidence, reasons: tuple[Reason, ...]
-    ) -> Incident:
-        old = account.incident
-        assert old is not None
-        stronger = window.score > old.peak_score
-        tokens = max(old.output_tokens, leading.output_tokens)
-        account.incident = msgspec.structs.replace(
+    def _update(self, windows: ScoredWindows, row: int, leading: np.void) -> Incident:
+        slot, reasons = int(windows.slot[row]), tuple(windows.reasons[row])
+        old = self._incidents[slot]
+        score = float(windows.score[row])
+        stronger = score > old.peak_score
+        tokens = max(old.output_tokens, int(leading["output_tokens"]))
+        window_s = int(windows.window_s[row])
+        self._incidents[slot] = msgspec.structs.replace(
             old,
             version=old.version + 1,
-            last_seen_at=max(old.last_seen_at, window.start + window.window_s * 1000),
-            severity=max(old.severity, severity_of(leading.nats, self._settings), key=_RANKS.index),
-            peak_score=max(old.peak_score, window.score),
+            last_seen_at=max(old.last_seen_at, _end(windows, row)),
+            severity=max(old.severity, severity_of(float(leading["nats"]), self._settings), key=_RANKS.index),
+            peak_score=max(old.peak_score, score),
             reasons=reasons if stronger else old.reasons,
             output_tokens=tokens,
-            summary=summarise(window.account_id, window.window_s, tokens, reasons) if stronger else old.summary,
+            summary=summarise(old.entity_id, window_s, tokens, reasons) if stronger else old.summary,
         )
-        return account.incident
+        return self._incidents[slot]
 
-    def _close(self, account: _Account, now: int) -> Incident:
-        old = account.incident
-        assert old is not None
-        account.incident = None
-        account.sums.clear()
+    def _close(self, slot: int, now: int) -> Incident:
+        old = self._incidents.pop(slot)
+        self._has_incident[slot] = False
+        self._evidence[slot] = 0
         return msgspec.structs.replace(old, version=old.version + 1, status="closed", closed_at=now)
+
+    def _make_room(self, slots: int) -> None:
+        old = self._has_incident.size
+        if slots > old:
+            new = max(slots, old + old // 2)
+            evidence, has_incident = self._evidence, self._has_incident
+            self._evidence = np.zeros((new, evidence.shape[1]), EVIDENCE)
+            self._has_incident = np.zeros(new, np.bool_)
+            self._evidence[:old], self._has_incident[:old] = evidence, has_incident
+
+
+def _end(windows: ScoredWindows, row: int) -> int:
+    return int(windows.start[row]) + int(windows.window_s[row]) * 1000
 
 
 def _identity(account_id: str, opened_at: int) -> str:

@@ -1,11 +1,12 @@
 import math
 
+import numpy as np
 import pytest
 
-from pipeline.incidents.evidence import Evidence, severity_of
+from pipeline.incidents.evidence import severity_of
 from pipeline.incidents.incident import Incident, Reason
 from pipeline.incidents.story import kind_of, number
-from pipeline.incidents.tracker import IncidentTracker, ScoredWindow
+from pipeline.incidents.tracker import IncidentTracker, ScoredWindows
 from pipeline.settings import IncidentSettings
 
 SETTINGS = IncidentSettings(drift=3.0, open_at=12.0, close_at=2.0, quiet_s=7200, minimum_calls=20)
@@ -13,20 +14,33 @@ HOUR = 3_600_000
 REASONS = (Reason("output_tokens", 90_000.0, 1200.0, 0.8), Reason("distinct_prompts", 400.0, 9.0, 0.2))
 
 
-def window(hour: int, score: float, slot: int = 0, calls: int = 100, window_s: int = 3600) -> ScoredWindow:
-    return ScoredWindow(slot, f"account-{slot}", window_s, hour * HOUR, score, 1000, calls)
+def windows(
+    scores: list[float],
+    first_hour: int = 0,
+    *,
+    slot: int = 0,
+    calls: int = 100,
+    window_s: int = 3600,
+    tokens: int | list[int] = 1000,
+) -> ScoredWindows:
+    """One window after the other, each closed two minutes after its end."""
+    count = len(scores)
+    start = (first_hour + np.arange(count)) * HOUR
+    return ScoredWindows(
+        slot=np.full(count, slot),
+        account_id=[f"account-{slot}"] * count,
+        window_s=np.full(count, window_s),
+        start=start,
+        score=np.array(scores, np.float64),
+        output_tokens=np.broadcast_to(np.array(tokens), count),
+        account_calls=np.full(count, calls),
+        closed_by=start + HOUR + 120_000,
+        reasons=[REASONS] * count,
+    )
 
 
 def feed(tracker: IncidentTracker, scores: list[float], first_hour: int = 0) -> list[Incident]:
-    changes = []
-    for index, score in enumerate(scores):
-        hour = first_hour + index
-        now = (hour + 1) * HOUR + 120_000
-        changes += tracker.expire(now)
-        changed = tracker.window(window(hour, score), now, REASONS)
-        if changed is not None:
-            changes.append(changed)
-    return changes
+    return tracker.follow(windows(scores, first_hour))
 
 
 def test_ordinary_windows_open_nothing() -> None:
@@ -81,23 +95,31 @@ def test_a_new_excursion_is_a_new_incident() -> None:
 
 def test_too_few_calls_or_other_windows_open_nothing() -> None:
     tracker = IncidentTracker(SETTINGS)
-    for hour in range(10):
-        assert tracker.window(window(hour, 0.9999, calls=19), hour * HOUR, REASONS) is None
-    for minute in range(100):
-        assert tracker.window(window(minute, 0.9999, slot=1, window_s=60), minute, REASONS) is None
+    assert tracker.follow(windows([0.9999] * 10, calls=19)) == []
+    assert tracker.follow(windows([0.9999] * 100, slot=1, window_s=60)) == []
+
+
+def test_windows_one_by_one_change_what_they_do_together() -> None:
+    random = np.random.default_rng(3)
+    scores = [float(score) for score in 1 - random.exponential(0.002, 300) * random.choice([1, 500], 300)]
+    scores = [min(max(score, 0.0), 0.9999) for score in scores]
+    together = IncidentTracker(SETTINGS).follow(windows(scores))
+    assert {change.status for change in together} == {"open", "closed"}
+    alone = IncidentTracker(SETTINGS)
+    assert [change for hour, score in enumerate(scores) for change in feed(alone, [score], hour)] == together
 
 
 def test_evidence_is_the_page_sum_of_log_p_values() -> None:
-    evidence = Evidence()
-    assert evidence.add(0.999, 10, 5, SETTINGS)
-    assert evidence.nats == pytest.approx(-math.log(0.001) - 3)
-    assert not evidence.add(0.0, 20, 7, SETTINGS)
-    assert evidence.nats == pytest.approx(-math.log(0.001) - 6)
-    assert (evidence.since, evidence.output_tokens) == (10, 12)
-    evidence.add(0.0, 30, 1, SETTINGS)
-    assert evidence.nats == 0
-    evidence.add(0.999, 40, 3, SETTINGS)
-    assert (evidence.since, evidence.output_tokens) == (40, 3)
+    # A drop to zero begins a new excursion: the tokens and the start of an incident are those of its own windows.
+    tracker = IncidentTracker(SETTINGS)
+    opened = tracker.follow(windows([0.999, 0.0, 0.0, 0.999, 0.999, 0.999, 0.999], tokens=[5, 7, 1, 3, 10, 20, 40]))
+    assert -math.log(0.001) - 3 == pytest.approx(3.9, abs=0.1)
+    (only,) = [change for change in opened if change.version == 1]
+    assert only.opened_at == 3 * HOUR
+    assert only.output_tokens == 3 + 10 + 20 + 40
+    # 3 windows give 11.7 nats, less than the 12 that open an incident; 4 give 15.6.
+    assert only.detected_at == 7 * HOUR + 120_000
+    assert opened[-1].severity == "low"
 
 
 def test_severities_grow_with_evidence() -> None:

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.state import Saved
+
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
@@ -38,3 +40,9 @@ class Detector(Protocol):
         `slots` (N,) are the accounts, `values` (N, F) the features that the settings name, in their order, `empty_before` (N,)
         the windows without a call between the account's previous row and this one.
         """
+
+    def save(self, slots: Int64) -> Saved:
+        """What is remembered of `slots`, each once, and of all accounts together."""
+
+    def load(self, slots: Int64, saved: Saved) -> None:
+        """Put back what `save` gave. Raises `pipeline.state.StateError` when it cannot be."""

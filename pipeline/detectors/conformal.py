@@ -6,10 +6,11 @@ import numba
 import numpy as np
 
 from pipeline.detectors.base import Float64
+from pipeline.state import Saved, StateError
 
 #: Scores that a block of the ordered window holds at most. Finding, adding and removing cost about this much each.
 BLOCK = 128
-_COUNT, _OLDEST, _BLOCKS = 0, 1, 2
+_COUNT, _OLDEST, _BLOCKS, _TOTAL = 0, 1, 2, 3
 
 
 class ConformalCalibrator:
@@ -30,13 +31,35 @@ class ConformalCalibrator:
         blocks = 4 * size // BLOCK + 3
         self._values = np.empty((blocks, BLOCK))
         self._sizes = np.zeros(blocks, np.int64)
-        self._status = np.zeros(3, np.int64)
+        self._status = np.zeros(4, np.int64)
+        self._saved = 0
 
     def calibrate(self, raw: Float64) -> Float64:
         """The scores of `raw` (N,) in [0, 1), in order; each is then remembered and the oldest forgotten."""
         scores = np.empty(raw.size)
         _calibrate(raw, self._latest, self._values, self._sizes, self._status, scores)
         return scores
+
+    def save(self, *, whole: bool) -> Saved:
+        """The window, or what has come into it since it was last saved."""
+        status, size = self._status, self._latest.size
+        total = int(status[_TOTAL])
+        count = int(status[_COUNT])
+        whole = whole or total - self._saved >= size
+        new = count if whole else total - self._saved
+        self._saved = total
+        newest = self._latest[(status[_OLDEST] + np.arange(count - new, count)) % size]
+        return Saved(shared={"newest": newest, "total": np.array([total]), "whole": np.array([whole])})
+
+    def load(self, saved: Saved) -> None:
+        """Put back what `save` gave: the whole window, or what came after the one put back before. Raises `StateError`."""
+        newest, total = saved.shared["newest"].astype(np.float64), int(saved.shared["total"][0])
+        if saved.shared["whole"][0]:
+            self._status[:], self._sizes[:] = 0, 0
+        elif total - newest.size > self._status[_TOTAL]:
+            raise StateError("calibration scores between this state and the one before it are missing")
+        self.calibrate(newest)
+        self._status[_TOTAL] = self._saved = total
 
 
 @numba.njit(cache=True)
@@ -144,3 +167,4 @@ def _calibrate(raws, latest, values, sizes, status, scores):  # type: ignore[no-
             latest[oldest] = raw
             status[_OLDEST] = (oldest + 1) % latest.size
         _add(values, sizes, status, raw)
+        status[_TOTAL] += 1

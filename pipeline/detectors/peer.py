@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from pipeline.detectors.base import Float64, Int64, Judgement
 from pipeline.detectors.location_scale import CLIP, CLIP_AFTER, PEER_PATIENCE, SCALE_FLOOR
+from pipeline.state import Saved
+
+_MOMENTS = ("weight", "mean", "variance")
 
 
 class PeerDetector:
@@ -58,6 +61,26 @@ class PeerDetector:
             (raw, expected, weight),
         )
         return Judgement(raw, expected, weight)
+
+    def save(self, slots: Int64) -> Saved:
+        """What is remembered of `slots` and of the peers; see `Detector`."""
+        self._make_room(int(slots.max(initial=-1)) + 1)
+        rows = np.column_stack([self._weight[slots], self._mean[slots], self._variance[slots]])
+        return Saved(rows, dict(zip(_MOMENTS, (array.copy() for array in self._peers), strict=True)))
+
+    def load(self, slots: Int64, saved: Saved) -> None:
+        """Put that back; see `Detector`."""
+        assert saved.rows is not None
+        self._make_room(int(slots.max(initial=-1)) + 1)
+        width = self._mean.shape[1]
+        rows = saved.rows.astype(np.float64)
+        self._weight[slots], self._mean[slots], self._variance[slots] = (
+            rows[:, 0],
+            rows[:, 1 : 1 + width],
+            rows[:, 1 + width :],
+        )
+        for name, array in zip(_MOMENTS, self._peers, strict=True):
+            array[...] = saved.shared[name]
 
     def _make_room(self, slots: int) -> None:
         old = self._weight.size

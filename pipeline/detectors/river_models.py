@@ -10,6 +10,9 @@ import numba
 import numpy as np
 
 from pipeline.detectors.base import Float64, Int64, Judgement
+from pipeline.detectors.river_state import dump_model, load_model
+from pipeline.state import Saved
+from pipeline.state.saved import Array
 
 #: Empty windows that are learnt at most, one by one.
 _MOST_ZEROS = 168
@@ -19,6 +22,7 @@ _SMALLEST_SCALE = 1e-3
 
 #: `score_one` and `learn_one` of a model, looked up once.
 _Model = tuple[Callable[..., Any], Callable[..., Any]]
+_USUAL = ("weight", "mean", "variance")
 
 
 class RiverDetector:
@@ -61,13 +65,34 @@ class RiverDetector:
         for slot, row, empty in zip(self._keys(slots), values.tolist(), empty_before.tolist(), strict=True):
             model = models.get(slot)
             if model is None:
-                created = self._create()
-                model = models[slot] = (created.score_one, created.learn_one)
+                model = models[slot] = _methods(self._create())
             if empty and fill_zeros:
                 for _ in range(min(empty, _MOST_ZEROS)):
                     act(model, self._zeros)
             raw.append(act(model, row))
         return Judgement(_finite(raw), expected, weight)
+
+    def save(self, slots: Int64) -> Saved:
+        """The models of `slots`, those not created yet left empty; see `Detector`."""
+        rows = np.empty(slots.size, object)
+        for index, slot in enumerate(slots.tolist()):
+            model = self._models.get(slot)
+            rows[index] = b"" if model is None else dump_model(model[0].__self__)  # type: ignore[attr-defined]
+        shared: dict[str, Array] = dict(zip(_USUAL, (array.copy() for array in self._usual), strict=True))
+        if self._shared and self._models:
+            shared["model"] = np.frombuffer(dump_model(self._models[0][0].__self__), np.uint8)  # type: ignore[attr-defined]
+        return Saved(None if self._shared else rows, shared)
+
+    def load(self, slots: Int64, saved: Saved) -> None:
+        """Put models back; see `Detector`."""
+        for name, array in zip(_USUAL, self._usual, strict=True):
+            array[...] = saved.shared[name]
+        if "model" in saved.shared:
+            self._models[0] = _methods(load_model(saved.shared["model"].tobytes()))
+        if saved.rows is not None:
+            for slot, row in zip(slots.tolist(), saved.rows.tolist(), strict=True):
+                if row:
+                    self._models[slot] = _methods(load_model(row))
 
     def _keys(self, slots: Int64) -> list[int]:
         keys: list[int] = [0] * slots.size if self._shared else slots.tolist()
@@ -94,6 +119,10 @@ class RiverDetector:
             score = 0.0
         learn_one(x, y)
         return score
+
+
+def _methods(model: Any) -> _Model:
+    return model.score_one, model.learn_one
 
 
 def _finite(raw: list[Any]) -> Float64:

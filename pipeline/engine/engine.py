@@ -6,23 +6,28 @@ whatever the batches. Information flows one way: events to windows, windows to i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detectors.base import Detector
 from pipeline.detectors.build import build_detectors
+from pipeline.detectors.conformal import ConformalCalibrator
 from pipeline.engine.identity import AccountSlots, RecentIdentities
+from pipeline.engine.memory import Memory, Remembering
 from pipeline.engine.scoring import Scorer
 from pipeline.engine.verdicts import AccountWindows, CallScores, Verdicts
 from pipeline.event.columns import EventBatch
 from pipeline.features.extract import ClosedWindows, EventFeatures, extract
 from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, SUM_NAMES, WINDOW_S
-from pipeline.features.state import make_room, new_state
+from pipeline.features.state import load, make_room, new_state, save
 from pipeline.features.window import window_features
 from pipeline.incidents.incident import Incident, Reason
 from pipeline.incidents.tracker import IncidentTracker, ScoredWindows
 from pipeline.settings import DetectorSettings, EngineSettings
+from pipeline.state import EngineState
 
 Int64 = NDArray[np.int64]
 
@@ -48,6 +53,7 @@ class Engine:
         self._event_scorer = scorer("event", 0, EVENT_FEATURE_NAMES)
         self._window_scorers = [scorer("window", window_s, self._window_columns) for window_s in WINDOW_S]
         self._incidents = IncidentTracker(settings.incident)
+        self._memory = Memory(partition, self._slots, self._parts())
 
     @property
     def watermark(self) -> int:
@@ -68,7 +74,54 @@ class Engine:
         features, windows = extract(batch, slots, duplicates, self._features, self.settings.allowed_lateness_s)
         call_scores = self._score_events(batch, slots, duplicates, features)
         account_windows, incidents = self._score_windows(batch, windows)
+        closed = [self._slots.slot_of[one.entity_id] for one in incidents]
+        self._memory.note(np.concatenate([slots, windows.slot, np.array(closed, np.int64)]))
         return Verdicts(self.partition, duplicates, call_scores, account_windows, incidents)
+
+    def save(self, *, whole: bool) -> EngineState:
+        """All that the engine remembers, or what has changed since it was last saved; the first is always whole."""
+        return self._memory.save(whole=whole)
+
+    def load(self, states: Iterable[EngineState]) -> list[str]:
+        """Go on where a saved engine was: a whole state and the changes after it, in order. For a new engine only.
+
+        Returns the parts that begin anew because their settings are others now. Raises `pipeline.state.StateError` when the
+        states cannot be used at all.
+        """
+        return self._memory.load(states)
+
+    def _parts(self) -> dict[str, Remembering]:
+        features, identities, settings = self._features, self._identities, self.settings
+        of_identities = f"{settings.deduplication_events} events, {settings.deduplication_s} s"
+        parts = {
+            "features": Remembering(
+                f"allowed_lateness_s {settings.allowed_lateness_s}",
+                lambda slots, _: save(features, slots),
+                lambda slots, saved: load(features, slots, saved),
+                needed=True,
+            ),
+            "identities": Remembering(
+                of_identities,
+                lambda _, whole: identities.save(whole=whole),
+                lambda _, saved: identities.load(saved),
+            ),
+            "incidents": Remembering(
+                f"windows_s {settings.incident.windows_s}",
+                lambda slots, _: self._incidents.save(slots),
+                self._incidents.load,
+            ),
+        }
+        settings_of = {one.name: msgspec.json.encode(one).decode() for one in settings.detectors}
+        for scorer in (self._event_scorer, *self._window_scorers):
+            names = [member.detector.name for member in scorer.members]
+            for member in scorer.members:
+                name = member.detector.name
+                parts[f"detector {name}"] = _models(member.detector, settings_of[name])
+                parts[f"calibration of {name}"] = _calibration(member.calibrator, settings_of[name])
+            if len(names) > 1:
+                together = "\n".join(settings_of[name] for name in names)
+                parts[f"calibration of {' and '.join(names)}"] = _calibration(scorer.combined, together)
+        return parts
 
     def _score_events(
         self, batch: EventBatch, slots: Int64, duplicates: NDArray[np.bool_], features: EventFeatures
@@ -125,6 +178,14 @@ class Engine:
             reasons=reasons,
         )
         return account_windows, self._incidents.follow(followed)
+
+
+def _models(detector: Detector, settings: str) -> Remembering:
+    return Remembering(settings, lambda slots, _: detector.save(slots), detector.load)
+
+
+def _calibration(calibrator: ConformalCalibrator, settings: str) -> Remembering:
+    return Remembering(settings, lambda _, whole: calibrator.save(whole=whole), lambda _, saved: calibrator.load(saved))
 
 
 def _features_on_windows(detectors: Sequence[DetectorSettings]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.event.hashing import mix
+from pipeline.state import Saved
 
 _CURRENT, _USED, _SINCE = 0, 1, 2
 
@@ -47,13 +48,52 @@ class RecentIdentities:
         self._span_ms = span_ms
         self._tables = np.zeros((2, 2048), np.uint64)
         self._status = np.zeros(3, np.int64)
+        self._new: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] | None = None
 
     def duplicates(self, identity: NDArray[np.uint64], ts: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of the events, in order, were counted before; the others are remembered."""
         self._make_room(identity.size)
         duplicate = np.zeros(identity.size, np.bool_)
         _mark(identity, ts, self._tables, self._status, self._events, self._span_ms, duplicate)
+        if self._new is not None:
+            self._new.append((identity, ts))
         return duplicate
+
+    def save(self, *, whole: bool) -> Saved:
+        """All that is remembered, or what was since it was last saved; the first must be whole."""
+        new, self._new = self._new, []
+        if not whole:
+            assert new is not None
+            identities, times = zip(*new, strict=True) if new else ((), ())
+            return Saved(
+                shared={
+                    "identity": np.concatenate([np.empty(0, np.uint64), *identities]),
+                    "ts": np.concatenate([np.empty(0, np.int64), *times]),
+                }
+            )
+        current = self._tables[self._status[_CURRENT]]
+        before = self._tables[1 - self._status[_CURRENT]]
+        return Saved(
+            shared={
+                "current": current[current != 0],
+                "before": before[before != 0],
+                "since": self._status[_SINCE : _SINCE + 1].copy(),
+            }
+        )
+
+    def load(self, saved: Saved) -> None:
+        """Put back what `save` gave: the whole, or what came after the one put back before."""
+        if "identity" in saved.shared:
+            self.duplicates(saved.shared["identity"].astype(np.uint64), saved.shared["ts"].astype(np.int64))
+            return
+        current, before = (saved.shared[name].astype(np.uint64) for name in ("current", "before"))
+        size = 2048
+        while size < 2 * max(current.size, before.size):
+            size *= 2
+        self._tables = np.zeros((2, size), np.uint64)
+        _insert_all(self._tables[0], current)
+        _insert_all(self._tables[1], before)
+        self._status[:] = (0, current.size, saved.shared["since"][0])
 
     def _make_room(self, count: int) -> None:
         needed = 2 * min(int(self._status[_USED]) + count, self._events)

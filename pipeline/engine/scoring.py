@@ -18,7 +18,9 @@ _NO_REASONS: Sequence[Reason] = ()
 
 
 @dataclass(slots=True)
-class _Member:
+class Member:
+    """A detector of a scorer and the calibration of its raw scores."""
+
     detector: Detector
     features: tuple[str, ...]
     columns: Int64
@@ -40,8 +42,8 @@ class Scorer:
         calibration_scores: int,
     ) -> None:
         """`features[i]` are those of `detectors[i]`, `columns` the names of the values of a row."""
-        self._members = [
-            _Member(
+        self.members = [
+            Member(
                 detector,
                 names,
                 np.array([columns.index(name) for name in names], np.int64),
@@ -49,22 +51,22 @@ class Scorer:
             )
             for detector, names in zip(detectors, features, strict=True)
         ]
-        self._combined = ConformalCalibrator(calibration_scores)
+        self.combined = ConformalCalibrator(calibration_scores)
 
     def score_and_learn(
         self, slots: Int64, rows: Float64, empty_before: Int64, reasons_from: float
     ) -> tuple[Float64, list[Sequence[Reason]]]:
         """Score rows (N, number of columns) in order and learn them; rows from `reasons_from` on get reasons."""
         reasons = [_NO_REASONS] * slots.size
-        if not self._members or not slots.size:
+        if not self.members or not slots.size:
             return np.zeros(slots.size), reasons
-        judgements = [member.detector.judge(slots, rows[:, member.columns], empty_before) for member in self._members]
+        judgements = [member.detector.judge(slots, rows[:, member.columns], empty_before) for member in self.members]
         scores = np.column_stack(
-            [member.calibrator.calibrate(one.raw) for member, one in zip(self._members, judgements, strict=True)]
+            [member.calibrator.calibrate(one.raw) for member, one in zip(self.members, judgements, strict=True)]
         )
         score: NDArray[np.float64] = scores[:, 0]
-        if len(self._members) > 1:
-            score = self._combined.calibrate(scores.max(axis=1))
+        if len(self.members) > 1:
+            score = self.combined.calibrate(scores.max(axis=1))
         for row in np.flatnonzero(score >= reasons_from).tolist():
             reasons[row] = self._reasons(row, rows[row], judgements, scores[row].tolist())
         return score, reasons
@@ -75,7 +77,7 @@ class Scorer:
         # A detector counts by how rare its score was, and shares that out among its features.
         total = sum(-math.log(1.0 - score) for score in scores)
         shares: dict[str, tuple[float, float, float]] = {}
-        for member, judgement, score in zip(self._members, judgements, scores, strict=True):
+        for member, judgement, score in zip(self.members, judgements, scores, strict=True):
             weights = judgement.weight[row].tolist()
             weight = sum(weights)
             if weight <= 0.0 or score <= 0.0:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.features.layout import BITMAPS, LEVELS, NOVELTIES, REGISTERS, SKETCHES, SUMS
+from pipeline.state import Saved, StateError
 
 #: Positions in `FeatureState.clock`.
 NEWEST_TS, CLOSED_MINUTE = 0, 1
@@ -82,6 +83,23 @@ def make_room(state: FeatureState, slots: int) -> None:
         grown = _empty(max(slots, old + old // 2), state.accounts.dtype)
         grown[:old] = state.accounts
         state.accounts = grown
+
+
+def save(state: FeatureState, slots: NDArray[np.int64]) -> Saved:
+    """What `state` remembers of `slots` and of the partition."""
+    shared = {"clock": state.clock.copy(), "pane_head": state.pane_head.copy(), "level_head": state.level_head.copy()}
+    return Saved(state.accounts[slots], shared)
+
+
+def load(state: FeatureState, slots: NDArray[np.int64], saved: Saved) -> None:
+    """Put back what `save` gave. Raises `StateError` when records looked otherwise then."""
+    rows = saved.rows
+    if rows is None or rows.dtype != state.accounts.dtype or saved.shared["pane_head"].shape != state.pane_head.shape:
+        raise StateError("the features of accounts were laid out otherwise, or engine.allowed_lateness_s was another")
+    make_room(state, int(slots.max(initial=-1)) + 1)
+    state.accounts[slots] = rows
+    for name in ("clock", "pane_head", "level_head"):
+        getattr(state, name)[...] = saved.shared[name]
 
 
 def _empty(slots: int, record: np.dtype[np.void]) -> NDArray[np.void]:

@@ -15,11 +15,13 @@ from pipeline.incidents.evidence import EVIDENCE, NOTABLE, OVERDUE, accumulate, 
 from pipeline.incidents.incident import Incident, Reason
 from pipeline.incidents.story import kind_of, summarise
 from pipeline.settings import IncidentSettings
+from pipeline.state import Saved
 
 Int64 = NDArray[np.int64]
 
 _RANKS = ("low", "medium", "high", "critical")
 _NEVER = np.iinfo(np.int64).max
+_SAVED = msgspec.json.Decoder(tuple[list[tuple[int, Incident]], list[tuple[int, int]]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,23 @@ class IncidentTracker:
                 row += 1
             else:
                 return changes
+
+    def save(self, slots: Int64) -> Saved:
+        """What is remembered of `slots`, and all open incidents."""
+        self._make_room(int(slots.max(initial=-1)) + 1)
+        incidents = msgspec.json.encode([list(self._incidents.items()), self._deadlines])
+        return Saved(self._evidence[slots], {"incidents": np.frombuffer(incidents, np.uint8)})
+
+    def load(self, slots: Int64, saved: Saved) -> None:
+        """Put back what `save` gave."""
+        assert saved.rows is not None
+        self._make_room(int(slots.max(initial=-1)) + 1)
+        self._evidence[slots] = saved.rows
+        incidents, deadlines = _SAVED.decode(saved.shared["incidents"].tobytes())
+        self._incidents = dict(incidents)
+        self._deadlines = deadlines
+        self._has_incident[:] = False
+        self._has_incident[list(self._incidents)] = True
 
     def _change(self, windows: ScoredWindows, row: int, length: int, adds: bool) -> Incident | None:
         slot = int(windows.slot[row])

@@ -34,17 +34,26 @@ ORDER BY run_id
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Replays; ask with FINAL';
 
--- States are compressed by who writes them or not at all; ZSTD at a middle level costs little beside the write.
+-- A partition's states come in generations, one per life of its engine: a whole state, then changes, then now and then a
+-- whole one again. All pieces of a state are inserted as one block, so there is all of it or nothing; the key makes sending
+-- them again harmless. States are compressed by who writes them, so here they are not compressed once more. There is no TTL: the
+-- state of a partition that is silent for long is still wanted; the writer deletes what a newer whole state has replaced.
 CREATE TABLE IF NOT EXISTS model_snapshots
 (
     run_id LowCardinality(String) COMMENT 'live, or the replay''s name',
     partition Int32 COMMENT 'Partition whose engine it is',
-    as_of DateTime64(3, 'UTC') COMMENT 'Event time of the state',
+    generation UInt64 COMMENT 'Life of the engine, microseconds since the epoch at its start',
+    sequence UInt32 COMMENT 'Number of the state within the generation, from 0',
+    piece UInt16 COMMENT 'Number of the piece of the state, from 0',
+    pieces UInt16 COMMENT 'Pieces that the state was cut into',
+    whole Bool COMMENT 'Stands for itself; otherwise what changed since the state before',
+    as_of DateTime64(3, 'UTC') COMMENT 'Watermark of the engine: windows before it are closed',
     offset Int64 COMMENT 'Last offset that is in the state',
-    state String COMMENT 'The engine''s state, in its own encoding' CODEC(ZSTD(6)),
+    accounts UInt32 COMMENT 'Accounts whose state is in it',
+    state String COMMENT 'The state or a piece of it, in its own encoding' CODEC(NONE),
     written_at DateTime64(3, 'UTC') MATERIALIZED now64(3, 'UTC') COMMENT 'When the row was written'
 )
 ENGINE = ReplacingMergeTree(written_at)
-ORDER BY (run_id, partition, as_of)
+ORDER BY (run_id, partition, generation, sequence, piece)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Engine states to restore and to start replays warm; ask with FINAL';

@@ -1,0 +1,59 @@
+"""Engine states in the store, on chDB."""
+
+import numpy as np
+import pytest
+
+from pipeline.store import snapshots
+from pipeline.store.client import Store
+from pipeline.store.snapshots import Snapshot, forget_before, read_chain, snapshot_table
+
+
+def write(store: Store, generation: int, sequence: int, *, whole: bool, state: bytes, partition: int = 3) -> None:
+    offset = 100 * generation + sequence
+    one = Snapshot("live", partition, generation, sequence, whole, 1_733_011_200_000, offset, 2, state)
+    store.insert_arrow("model_snapshots", snapshot_table(one))
+
+
+def test_the_newest_whole_state_and_its_changes_come_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "PIECE_BYTES", 1000)
+    assert read_chain(store, "live", 3) is None
+    random = np.random.default_rng(1).bytes(4321)
+    write(store, 7, 0, whole=True, state=b"old")
+    write(store, 7, 1, whole=False, state=b"older change")
+    write(store, 8, 0, whole=True, state=b"first")
+    write(store, 8, 1, whole=False, state=b"change")
+    write(store, 8, 2, whole=True, state=random)
+    write(store, 8, 3, whole=False, state=b"\xff\x00change")
+    write(store, 8, 3, whole=False, state=b"\xff\x00change")
+    write(store, 8, 5, whole=False, state=b"after a gap")
+    write(store, 99, 0, whole=True, state=b"another partition", partition=4)
+    chain = read_chain(store, "live", 3)
+    assert chain == snapshots.Chain(8, 803, [random, b"\xff\x00change"])
+    assert read_chain(store, "replay", 3) is None
+
+
+def test_an_unfinished_state_is_passed_over(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "PIECE_BYTES", 10)
+    write(store, 7, 0, whole=True, state=b"0123456789abcdef")
+    write(store, 7, 1, whole=False, state=b"change")
+    table = snapshot_table(Snapshot("live", 3, 8, 0, True, 0, 800, 1, b"x" * 25))
+    store.insert_arrow("model_snapshots", table.slice(0, 2))
+    chain = read_chain(store, "live", 3)
+    assert chain is not None
+    assert (chain.generation, chain.states) == (7, [b"0123456789abcdef", b"change"])
+    store.insert_arrow("model_snapshots", table.slice(2))
+    chain = read_chain(store, "live", 3)
+    assert chain is not None
+    assert (chain.generation, chain.states) == (8, [b"x" * 25])
+
+
+def test_what_a_whole_state_has_replaced_is_deleted(store: Store) -> None:
+    for generation in (7, 8):
+        for sequence in range(4):
+            write(store, generation, sequence, whole=sequence % 2 == 0, state=b"state")
+    forget_before(store, "live", 3, 8, 2)
+    left = store.query_rows("SELECT generation, sequence FROM model_snapshots ORDER BY ALL")
+    assert left == [(8, 2), (8, 3)]
+    chain = read_chain(store, "live", 3)
+    assert chain is not None
+    assert len(chain.states) == 2

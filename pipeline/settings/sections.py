@@ -45,6 +45,9 @@ class StreamSettings(Section, frozen=True):
     """Most bytes fetched of one partition at once."""
     max_queued_batches: Positive = 4
     """Fetched batches that may wait for the engine; then fetching stops."""
+    checkpoint_s: PositiveFloat = 30.0
+    """Seconds after which a partition's state is written to the store and its offset committed; what a crash makes the next
+    worker do again, at most."""
     reject_share_limit: Share = 0.5
     """The worker stops when more than this share of recent records is rejected: a wrong deployment, not bad records."""
     reject_share_window: Positive = 10_000

@@ -12,7 +12,7 @@ from pipeline.engine import Engine
 from pipeline.engine.verdicts import Verdicts
 from pipeline.event import ApiCall, EventLimits, Rejected, RejectReason, decode, rejected
 from pipeline.event.columns import EventBatch
-from pipeline.settings import EngineSettings
+from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.transport import FetchedBatch
 
 
@@ -38,13 +38,14 @@ class Lane:
     """
 
     def __init__(
-        self, settings: EngineSettings, limits: EventLimits, topic: str, partition: int, next_offset: int
+        self, engine: Engine, limits: EventLimits, topic: str, next_offset: int, checkpoints: Checkpoints
     ) -> None:
-        self.engine = Engine(settings, partition=partition)
+        self.engine = engine
         self.next_offset = next_offset
+        self.checkpoints = checkpoints
         self._limits = limits
         self._topic = topic
-        self._partition = partition
+        self._partition = engine.partition
 
     def follows(self, batch: FetchedBatch) -> bool:
         """Whether the engine's state is that of all records before the batch; if not, another worker had some of them."""
@@ -79,7 +80,9 @@ class Lane:
             done.calls = [calls[index] for index in kept]
             done.offsets = [offsets[index] for index in kept]
             done.received_at = [times[index] for index in kept]
-        self.next_offset = max(self.next_offset, batch.end)
+        if batch.end > self.next_offset:
+            self.next_offset = batch.end
+            self.checkpoints.moved()
         return done
 
     def _decode(self, record: Any, received_at: int) -> ApiCall | Rejected:

@@ -37,10 +37,20 @@ MISSING = Metric(
     "stillwatch_offsets_missing_total", "counter", "Offsets that retention dropped before this group had read them."
 )
 COLD_STARTS = Metric("stillwatch_engines_cold_total", "counter", "Engines started without any state.")
+RESTORED = Metric("stillwatch_engines_restored_total", "counter", "Engines that went on from a state in the store.")
+CHECKPOINTS = Metric("stillwatch_checkpoints_total", "counter", "States of engines written to the store.")
+CHECKPOINT_BYTES = Metric(
+    "stillwatch_checkpoint_bytes_total", "counter", "Size of the states written, as they are stored."
+)
+CHECKPOINT_AGE = Metric(
+    "stillwatch_checkpoint_age_seconds", "gauge", "Longest time for which events of a partition have been in no state."
+)
 COMMIT_FAILURES = Metric("stillwatch_commit_failures_total", "counter", "Offset commits that the broker did not take.")
 REBALANCES = Metric("stillwatch_rebalances_total", "counter", "Rebalances of the group seen by this worker.")
 PARTITIONS = Metric("stillwatch_partitions_assigned", "gauge", "Partitions this worker has now.")
-LAG = Metric("stillwatch_lag_records", "gauge", "Records behind the partition's end.", ("topic", "partition"))
+LAG = Metric(
+    "stillwatch_lag_records", "gauge", "Records of the partition that are not processed yet.", ("topic", "partition")
+)
 COMMITTED = Metric("stillwatch_committed_offset", "gauge", "The group's offset.", ("topic", "partition"))
 COMMIT_STALLED = Metric(
     "stillwatch_commit_stalled_seconds", "gauge", "Longest time a partition with work has not moved its offset."

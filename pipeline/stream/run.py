@@ -192,11 +192,8 @@ def _say_when_ready(app: StreamApp, worker: StreamWorker, say: Callable[[str], N
 
 def _end_when_idle(app: StreamApp, worker: StreamWorker, idle_s: float) -> None:
     async def watch() -> None:
-        def busy() -> bool:
-            return any(ledger.behind for ledger in worker.consumer.ledgers.values())
-
-        # It is the passing of time that this waits for.
-        while time.monotonic() - worker.last_batch_at < idle_s or busy():  # noqa: ASYNC110
+        # It is the passing of time that this waits for. What is not in a state yet will be when the worker stops.
+        while time.monotonic() - worker.last_batch_at < idle_s or worker.busy:  # noqa: ASYNC110
             await asyncio.sleep(IDLE_CHECK_S)
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""What the worker owes the world for a batch, and the order in which it pays: rows, then topics, then the ack.
+"""What the worker owes the world for a batch, and the order in which it pays: rows, then topics, then state, then the ack.
 
 Batches are gathered into a pile. A pile is finished when it has enough rows or is old enough; while one is being
 finished the next gathers, and when that is full too, `put` blocks: the engine, the fetch and at last Kafka wait.
@@ -13,12 +13,17 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import pyarrow as pa
 
+from pipeline.store.client import Store
 from pipeline.store.errors import StoreError, one_line
 from pipeline.store.write import Writer
 from pipeline.stream import metrics as m
+from pipeline.stream.checkpoint import Checkpoint
+
+T = TypeVar("T")
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 15.0
@@ -52,6 +57,8 @@ class Effects:
     publications: Sequence[Publication] = ()
     incidents: int = 0
     """How many of the publications are changes of incidents."""
+    checkpoint: Checkpoint | None = None
+    """A state that holds the events of the batches before, to be written when their rows are."""
 
 
 @dataclass(slots=True)
@@ -75,6 +82,7 @@ class Sink:
 
     def __init__(
         self,
+        store: Store,
         new_writer: Callable[[Callable[[str], None], Callable[[float], None]], Writer],
         publish: Publish,
         metrics: m.Metrics,
@@ -85,6 +93,7 @@ class Sink:
         retry_max_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._store = store
         self._make_writer = new_writer
         self._publish = publish
         self._metrics = metrics
@@ -170,15 +179,32 @@ class Sink:
             for publication in effects.publications:
                 await self._see_acked(publication)
             self._metrics.add(m.INCIDENTS, effects.incidents)
-        # 3. and only now may its offsets be committed.
+        # 3. the states that hold its events are in the store;
+        checkpoints = [effects.checkpoint for effects in pile.effects if effects.checkpoint is not None]
+        if checkpoints:
+            await self._try(lambda: self._write_states(checkpoints))
+            self._metrics.add(m.CHECKPOINTS, len(checkpoints))
+            self._metrics.add(m.CHECKPOINT_BYTES, sum(one.size for one in checkpoints))
+        # 4. and only now may its offsets be committed.
         for effects in pile.effects:
             effects.done()
 
-    async def _write(self, pile: _Pile) -> None:
-        began = self._clock()
+    def _write_states(self, checkpoints: Sequence[Checkpoint]) -> None:
+        writer = self._new_writer()
+        for one in checkpoints:
+            writer.add("model_snapshots", one.rows())
+        writer.flush()
+        for one in checkpoints:
+            one.written(self._store)
+
+    async def in_store_thread(self, action: Callable[[], T]) -> T:
+        """Run `action` where the inserts run, between two of them."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, action)
+
+    async def _try(self, action: Callable[[], object]) -> None:
         try:
-            # The writer tries again by itself while the store is away.
-            await asyncio.get_running_loop().run_in_executor(self._thread, pile.writer.flush)
+            # Writers try again by themselves while the store is away.
+            await self.in_store_thread(action)
         except Exception as error:
             self.store_retries += 1
             text = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
@@ -187,6 +213,10 @@ class Sink:
                 "when the worker starts"
             ) from error
         self.problem = ""
+
+    async def _write(self, pile: _Pile) -> None:
+        began = self._clock()
+        await self._try(pile.writer.flush)
         self._metrics.add(m.STORE_SECONDS, self._clock() - began)
         for table, rows in pile.rows.items():
             self._metrics.add(m.ROWS, rows, table)

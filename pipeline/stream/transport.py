@@ -186,6 +186,7 @@ class Consumer(driver.Consumer):
         self.drain_patience_s = DRAIN_PATIENCE_S
         self.ledgers: dict[TP, PartitionLedger] = {}
         self.ends: dict[TP, int] = {}
+        """The offset after each partition's last record, as far as the last fetch could tell."""
         self.missing_offsets = 0
         self._progress: dict[TP, tuple[int | None, float]] = {}
 
@@ -345,14 +346,6 @@ class Consumer(driver.Consumer):
             else:
                 longest = max(longest, now - since)
         return longest
-
-    def lag(self) -> dict[TP, int]:
-        """Records that each partition's end is ahead of the committed offset, as far as the last fetch could tell."""
-        return {
-            tp: max(0, self.ends[tp] - (ledger.committed or 0))
-            for tp, ledger in self.ledgers.items()
-            if tp in self.ends
-        }
 
     def _ledger(self, tp: TP) -> PartitionLedger:
         ledger = self.ledgers.get(tp)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import msgspec
@@ -18,9 +20,11 @@ from pipeline.store.client import Store
 from pipeline.store.write import Writer
 from pipeline.stream import metrics as m
 from pipeline.stream.app import StreamApp
+from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.envelope import pack, unpack
 from pipeline.stream.guard import RejectGuard
 from pipeline.stream.lane import Lane, Processed
+from pipeline.stream.recovery import open_engine
 from pipeline.stream.rows import rows_of_batch, rows_of_rejects
 from pipeline.stream.sink import Effects, Publication, Sink
 from pipeline.stream.transport import Consumer, FetchedBatch
@@ -29,6 +33,8 @@ log = logging.getLogger(__name__)
 
 #: `/health` says degraded when a partition with work has not moved its offset for this long.
 STALLED_S = 60.0
+#: How often partitions are looked at for whether a checkpoint is due.
+CHECKPOINT_LOOK_S = 0.5
 #: And when the broker has not answered a fetch for this long; it answers at least twice a second, with nothing.
 SILENT_S = 10.0
 
@@ -58,7 +64,13 @@ class StreamWorker:
         self._run_id = run_id
         self._guard = RejectGuard(settings.stream.reject_share_limit, settings.stream.reject_share_window)
         self._encoder = msgspec.json.Encoder()
+        # A batch and its effects, or a state and its place among them: never one within the other.
+        self._order = asyncio.Lock()
+        self._draining = False
+        self._look = asyncio.Event()
+        self._put = self._finished = 0
         self.sink = Sink(
+            store,
             self._new_writer,
             self._publish,
             self.metrics,
@@ -92,7 +104,8 @@ class StreamWorker:
         app.agent(app.topic(names.api_calls_topic, value_type=bytes), name="score")(score)
         app.agent(app.topic(names.rejected_topic, value_type=bytes), name="keep_rejects")(keep_rejects)
         app.task(self.sink.run)
-        app.on_drain = self.sink.urge
+        app.task(self._take_checkpoints)
+        app.on_drain = self._drain
 
         async def on_assigned(app: Any, /, assigned: set[TP], **_: Any) -> None:
             self._on_assigned(assigned)
@@ -110,13 +123,18 @@ class StreamWorker:
         """Partitions with work that was begun and is not committed."""
         return sum(ledger.unfinished for ledger in self.consumer.ledgers.values())
 
+    @property
+    def busy(self) -> bool:
+        """Whether rows or records of what was processed are still on their way."""
+        return self._put > self._finished
+
     def problems(self) -> list[str]:
         """What an operator should look at, one line each; empty when all is well."""
         stalled, silent = self.consumer.stalled_s(), self.consumer.silent_s()
         found = [self.failure, self.sink.problem]
         if silent > SILENT_S:
             found.append(f"the broker has not answered for {silent:.0f} s")
-        if stalled > STALLED_S:
+        if stalled > max(STALLED_S, 2 * self.settings.stream.checkpoint_s):
             found.append(f"committed offsets have not moved for {stalled:.0f} s though there is work")
         if self.consumer.missing_offsets:
             found.append(f"{self.consumer.missing_offsets} records were dropped by retention before they were read")
@@ -127,13 +145,19 @@ class StreamWorker:
         consumer, metrics = self.consumer, self.metrics
         for gauge in (m.LAG, m.COMMITTED, m.WATERMARK):
             metrics.clear(gauge)
-        for tp, lag in consumer.lag().items():
-            metrics.put(m.LAG, lag, tp.topic, str(tp.partition))
+        api_calls = self.settings.stream.api_calls_topic
+        for tp, end in consumer.ends.items():
+            lane = self.lanes.get(tp.partition) if tp.topic == api_calls else None
+            ledger = consumer.ledgers.get(tp)
+            done = lane.next_offset if lane else (ledger.committed if ledger else None)
+            metrics.put(m.LAG, max(0, end - (done or 0)), tp.topic, str(tp.partition))
         for tp, ledger in consumer.ledgers.items():
             if ledger.committed is not None:
                 metrics.put(m.COMMITTED, ledger.committed, tp.topic, str(tp.partition))
         for partition, lane in self.lanes.items():
             metrics.put(m.WATERMARK, lane.engine.watermark, str(partition))
+        ages = [lane.checkpoints.age_s for lane in self.lanes.values()]
+        metrics.put(m.CHECKPOINT_AGE, max(ages, default=0.0))
         metrics.put(m.ACCOUNTS, sum(lane.engine.accounts for lane in self.lanes.values()))
         metrics.put(m.PARTITIONS, len(consumer.ledgers))
         metrics.put(m.COMMIT_STALLED, consumer.stalled_s())
@@ -151,25 +175,60 @@ class StreamWorker:
             return
         assert batch.delivery is not None
         batch.delivery.begun = True
-        try:
-            effects = await work(batch, lambda: self.consumer.ack(message))
-        except Exception as error:
-            log.exception("a batch could not be processed")
-            self.fail(
-                f"{batch.tp.topic}[{batch.tp.partition}] from offset {batch.start}: {type(error).__name__}: {error}"
-            )
-            effects = None
-        if effects is None:
-            self.consumer.abandon(message)
-        else:
-            await self.sink.put(effects)
+        async with self._order:
+            try:
+                effects = await work(batch, lambda: self.consumer.ack(message))
+            except Exception as error:
+                log.exception("a batch could not be processed")
+                self.fail(
+                    f"{batch.tp.topic}[{batch.tp.partition}] from offset {batch.start}: {type(error).__name__}: {error}"
+                )
+                effects = None
+            if effects is None:
+                self.consumer.abandon(message)
+            else:
+                # The message stays until its ack, which may wait for the next checkpoint; the records need not.
+                batch.records = []
+                await self._hand_over(effects)
         self.last_batch_at = time.monotonic()
+        if self._draining:
+            self._look.set()
+
+    async def _hand_over(self, effects: Effects) -> None:
+        done = effects.done
+
+        def finished() -> None:
+            self._finished += 1
+            done()
+
+        effects.done = finished
+        self._put += 1
+        await self.sink.put(effects)
+
+    def _drain(self) -> None:
+        # All that is under way must become durable, the states with it.
+        self._draining = True
+        self._look.set()
+        self.sink.urge()
+
+    async def _take_checkpoints(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), CHECKPOINT_LOOK_S)
+            self._look.clear()
+            for partition, lane in list(self.lanes.items()):
+                async with self._order:
+                    if self.lanes.get(partition) is lane and lane.checkpoints.due(hurry=self._draining):
+                        taken = lane.checkpoints.take(partition, lane.next_offset)
+                        await self._hand_over(Effects(lambda one=taken: one.done(one.size), checkpoint=taken))  # type: ignore[misc]
+            if self._draining:
+                self.sink.urge()
 
     async def _score(self, batch: FetchedBatch, done: Any) -> Effects | None:
         partition = batch.tp.partition
         lane = self.lanes.get(partition)
         if lane is None or not lane.follows(batch):
-            lane = self.lanes[partition] = self._new_lane(batch)
+            lane = self.lanes[partition] = await self._new_lane(batch)
         began = time.perf_counter()
         result = lane.process(batch)
         self._guard.add(result.received, len(result.rejects))
@@ -184,7 +243,7 @@ class StreamWorker:
         publications += [
             Publication(names.incidents_topic, one.incident_id.encode(), self._encoder.encode(one)) for one in incidents
         ]
-        return Effects(done, rows, publications, len(incidents))
+        return Effects(lambda: lane.checkpoints.wait(done), rows, publications, len(incidents))
 
     async def _keep_rejects(self, batch: FetchedBatch, done: Any) -> Effects:
         topic, partition = batch.tp
@@ -209,12 +268,21 @@ class StreamWorker:
             f"stream.reject_share_limit, {names.reject_share_limit:.0%}{last}; mend the sender, or raise the limit"
         )
 
-    def _new_lane(self, batch: FetchedBatch) -> Lane:
-        if batch.start:
-            log.info("%s[%d]: an engine without state begins at offset %d", *batch.tp, batch.start)
-        self.metrics.add(m.COLD_STARTS)
+    async def _new_lane(self, batch: FetchedBatch) -> Lane:
         settings = self.settings
-        return Lane(settings.engine, settings.event, batch.tp.topic, batch.tp.partition, batch.start)
+        # Without a committed offset nothing that a state holds has been promised: the log is read from its start, into the
+        # same rows. The log may also be a new one, to which no state belongs.
+        fresh = batch.restarted or self.consumer.ledgers[batch.tp].committed is None
+        opened = await self.sink.in_store_thread(
+            lambda: open_engine(
+                settings.engine, self._store, self._run_id, batch.tp.partition, batch.start, fresh=fresh
+            )
+        )
+        for line in opened.remarks:
+            log.warning("%s[%d]: %s", *batch.tp, line)
+        self.metrics.add(m.RESTORED if opened.restored else m.COLD_STARTS)
+        checkpoints = Checkpoints(opened.engine, self._run_id, opened.generation, settings.stream.checkpoint_s)
+        return Lane(opened.engine, settings.event, batch.tp.topic, opened.next_offset, checkpoints)
 
     def _count(self, result: Processed, seconds: float) -> None:
         metrics = self.metrics
@@ -233,6 +301,7 @@ class StreamWorker:
         # All their effects are durable or will be read again: the rebalance waited for the sink before it came here.
         for partition in self.lanes.keys() - mine:
             del self.lanes[partition]
+        self._draining = False
         log.info("partitions of %s: %s", topic, ", ".join(map(str, sorted(mine))) or "none")
 
     async def _publish(self, publication: Publication) -> Awaitable[object]:

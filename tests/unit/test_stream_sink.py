@@ -51,6 +51,7 @@ class World:
 
     def sink(self, *, max_rows: int = 100, max_s: float = 0.01, retry_max_s: float = 60.0) -> Sink:
         return Sink(
+            self,  # type: ignore[arg-type]
             self.new_writer,
             self.publish,
             self.metrics,
@@ -256,3 +257,33 @@ def test_urged_it_does_not_wait_for_age_or_number() -> None:
         await running(sink, work)
 
     asyncio.run(scenario())
+
+
+def test_states_are_written_after_rows_and_records_and_before_any_ack() -> None:
+    world = World()
+
+    class State:
+        """A checkpoint that notes what is done with it."""
+
+        size = 5
+
+        def rows(self) -> pa.Table:
+            return ROWS
+
+        def written(self, store: object) -> None:
+            world.happened.append("state written")
+
+    async def scenario() -> None:
+        sink = world.sink()
+
+        async def work() -> None:
+            await sink.put(world.effects(1, "incidents"))
+            await sink.put(Effects(lambda: world.happened.append("ack 2"), checkpoint=State()))  # type: ignore[arg-type]
+            await until(lambda: "ack 2" in world.happened)
+
+        await running(sink, work)
+
+    asyncio.run(scenario())
+    assert set(world.happened[:2]) == {"3 rows in t", "incidents acked"}
+    assert world.happened[2:] == ["3 rows in model_snapshots", "state written", "ack 1", "ack 2"]
+    assert (world.metrics.get(m.CHECKPOINTS), world.metrics.get(m.CHECKPOINT_BYTES)) == (1, 5)

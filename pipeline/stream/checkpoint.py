@@ -1,0 +1,138 @@
+"""Checkpoints of one partition: when a state is due, what goes to the store, and the acks that wait for it.
+
+A batch may be acked, and its offsets committed, only when its rows are in the store and the state that holds its events is too:
+a worker that starts at a committed offset always finds the state of all events before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from pipeline.engine import Engine
+from pipeline.state import EngineState, encode_state
+from pipeline.store.client import Store
+from pipeline.store.snapshots import Snapshot, forget_before, snapshot_table
+
+#: A partition that has rested for this long gets its checkpoint early, if the last one is a while ago.
+RESTED_S = 1.0
+EARLY_S = 5.0
+#: A chain of changes ends when it is longer than this, or larger than the whole state it began with.
+LONGEST_CHAIN = 100
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """A state on its way to the store. `rows` and `written` are called in the store's thread, `done` in the event loop."""
+
+    snapshot: Snapshot
+    state: EngineState | None
+    done: Callable[[int], None]
+    """Told the size of the state in bytes once it is in the store."""
+    size: int = 0
+
+    def rows(self) -> pa.Table:
+        """Rows of `model_snapshots`."""
+        assert self.state is not None
+        encoded = encode_state(self.state)
+        self.state = None
+        self.size = len(encoded)
+        return snapshot_table(replace(self.snapshot, state=encoded))
+
+    def written(self, store: Store) -> None:
+        """The state is in the store: delete what it has replaced."""
+        one = self.snapshot
+        if one.whole and one.sequence:
+            forget_before(store, one.run_id, one.partition, one.generation, one.sequence)
+
+
+class Checkpoints:
+    """The checkpoints of one engine, in one generation of states."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        run_id: str,
+        generation: int,
+        interval_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
+        self._run_id = run_id
+        self._generation = generation
+        self._interval_s = interval_s
+        self._clock = clock
+        self._sequence = 0
+        self._since_whole = 0
+        self._whole_bytes = self._change_bytes = 0
+        self._waiting: list[Callable[[], None]] = []
+        self._taken_at = clock() - EARLY_S
+        self._moved_at: float | None = None
+        self._under_way = 0
+        self._durable_at = clock()
+
+    def moved(self) -> None:
+        """The engine has taken events in."""
+        if self._moved_at is None and not self._waiting:
+            self._durable_at = self._clock()
+        self._moved_at = self._clock()
+
+    def wait(self, ack: Callable[[], None]) -> None:
+        """The rows of a batch are in the store; `ack` is called when a state that holds its events is, too."""
+        self._waiting.append(ack)
+        if self._moved_at is None and not self._under_way:
+            self._release()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds for which there have been events that no state in the store holds; 0 when there are none."""
+        return self._clock() - self._durable_at if self._waiting or self._moved_at is not None else 0.0
+
+    def due(self, *, hurry: bool) -> bool:
+        """Whether to take a checkpoint now; with `hurry` as soon as there is anything new."""
+        if self._moved_at is None:
+            return False
+        now = self._clock()
+        since = now - self._taken_at
+        return hurry or since >= self._interval_s or (now - self._moved_at >= RESTED_S and since >= EARLY_S)
+
+    def take(self, partition: int, next_offset: int) -> Checkpoint:
+        """The engine's state as it is now, before the event at `next_offset`."""
+        full = self._since_whole >= LONGEST_CHAIN or self._change_bytes > self._whole_bytes
+        state = self._engine.save(whole=full)
+        snapshot = Snapshot(
+            self._run_id,
+            partition,
+            self._generation,
+            self._sequence,
+            state.whole,
+            self._engine.watermark,
+            next_offset - 1,
+            int(state.slots.size),
+            b"",
+        )
+        self._sequence += 1
+        self._since_whole = 0 if state.whole else self._since_whole + 1
+        self._taken_at = self._clock()
+        self._moved_at = None
+        self._under_way += 1
+        whole = state.whole
+
+        def done(size: int) -> None:
+            if whole:
+                self._whole_bytes, self._change_bytes = size, 0
+            else:
+                self._change_bytes += size
+            self._under_way -= 1
+            self._release()
+
+        return Checkpoint(snapshot, state, done)
+
+    def _release(self) -> None:
+        self._durable_at = self._clock()
+        waiting, self._waiting = self._waiting, []
+        for ack in waiting:
+            ack()

@@ -1,0 +1,99 @@
+"""Workers that are killed, stopped and started go on from their states: the rows are those of one that ran undisturbed."""
+
+import hashlib
+import random
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.event import ApiCall
+from pipeline.stream.address import bootstrap_servers
+from pipeline.stream.produce import send_calls
+from tests.faults.test_stream_worker import Deployment, received
+
+pytestmark = pytest.mark.broker
+START = 1_733_000_000_000
+EVENTS = 15_000
+TABLES = {
+    "call_scores": "SELECT * EXCEPT (offset, partition) FROM call_scores FINAL ORDER BY ALL",
+    "account_windows": "SELECT * FROM account_windows FINAL ORDER BY ALL",
+    "incidents": "SELECT * FROM incidents FINAL ORDER BY ALL",
+    "api_calls": "SELECT * EXCEPT (received_at, topic, partition, offset) FROM api_calls FINAL ORDER BY ALL",
+}
+
+
+def traffic() -> Iterator[ApiCall]:
+    """Twelve days of 40 accounts, one of which draws much from the ninth on; a repeat now and then."""
+    choose = random.Random(5)
+    step = 12 * 86_400_000 // EVENTS
+    recent: deque[ApiCall] = deque(maxlen=20)
+    for number in range(EVENTS):
+        if number % 50 == 49:
+            yield recent[0]
+            continue
+        heavy = number > EVENTS * 3 // 4 and number % 3 == 0
+        account = 0 if heavy else choose.randrange(40)
+        call = ApiCall(
+            event_id=f"e{number}",
+            ts=START + step * number,
+            account_id=f"account-{account}",
+            output_tokens=choose.randrange(3000, 4000) if heavy else choose.randrange(20, 400),
+            input_tokens=choose.randrange(10, 900),
+            model=f"model-{choose.randrange(3)}",
+            client_ip=f"10.0.{account}.{choose.randrange(3)}",
+            prompt_hash=hashlib.sha1(str(choose.randrange(500)).encode()).hexdigest(),
+        )
+        recent.append(call)
+        yield call
+
+
+def send(deployment: Deployment) -> None:
+    stream = deployment.settings.stream
+    assert send_calls(traffic(), bootstrap_servers(stream.broker), stream, patience_s=20).accepted == EVENTS
+
+
+def finish(deployment: Deployment) -> dict[str, list[list[object]]]:
+    """Start a worker, let it come to the end, and read the tables."""
+    deployment.start()
+    deployment.until(
+        lambda: deployment.health().get("state") == "ok" and deployment.health()["lag"] == 0 and at_end(deployment)
+    )
+    assert deployment.end() == 0, deployment.log()
+    return {name: deployment.query(sql) for name, sql in TABLES.items()}
+
+
+def at_end(deployment: Deployment) -> bool:
+    lines = deployment.page("/metrics").splitlines()
+    topic = deployment.settings.stream.api_calls_topic
+    wanted = f'stillwatch_committed_offset{{topic="{topic}"'
+    return sum(int(line.split()[-1]) for line in lines if line.startswith(wanted)) == EVENTS
+
+
+def test_killed_workers_leave_the_rows_of_an_undisturbed_one(broker: str, tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("undisturbed", "disturbed")]
+    for folder in folders:
+        folder.mkdir()
+    undisturbed, disturbed = (Deployment(broker, folder) for folder in folders)
+    try:
+        send(undisturbed)
+        expected = finish(undisturbed)
+        assert len(expected["call_scores"]) == EVENTS - EVENTS // 50
+        assert expected["incidents"]
+        send(disturbed)
+        choose = random.Random(1)
+        for _ in range(3):
+            disturbed.start("--set", "stream.max_batch_events=300", "--set", "stream.checkpoint_s=0.2")
+            disturbed.until(lambda: received(disturbed) > 0)
+            time.sleep(choose.random())
+            disturbed.end(choose.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
+        found = finish(disturbed)
+        assert "a new engine" not in disturbed.log()
+        for name, rows in expected.items():
+            assert found[name] == rows, name
+    finally:
+        undisturbed.close()
+        disturbed.close()

@@ -1,6 +1,7 @@
 """Cost of an event and memory with many active accounts. Run as a module: ACCOUNTS.
 
-Every account calls about once a minute of event time, so windows close at the same rate per event however many there are.
+Every account calls about once a minute of event time, so windows close at the same rate per event however many there are. The
+order in which they call is drawn anew each time, so that memory is not read in the order in which it was filled.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import gc
 import json
 import sys
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import psutil
@@ -27,14 +29,20 @@ MEASURED_CALLS = 2
 MEASURED_AT_LEAST = 50_000
 
 
-def batch(first: int, accounts: int, random: np.random.Generator) -> EventBatch:
-    """Events `first` to `first + BATCH`, accounts in turn."""
+def turns(accounts: int, random: np.random.Generator) -> Iterator[int]:
+    """Accounts without end: all of them in some order, then all in another."""
+    while True:
+        yield from random.permutation(accounts).tolist()
+
+
+def batch(first: int, accounts: int, callers: Iterator[int], random: np.random.Generator) -> EventBatch:
+    """Events `first` to `first + BATCH` of the next `callers`."""
     count = BATCH
     inputs, outputs = random.lognormal(6, 1, count).astype(int), random.lognormal(5, 1, count).astype(int)
     calls = []
     for index in range(count):
         number = first + index
-        account = number % accounts
+        account = next(callers)
         calls.append(
             ApiCall(
                 event_id=f"e{number}",
@@ -62,14 +70,15 @@ def rss() -> int:
 def main(accounts: int) -> None:
     random = np.random.default_rng(1)
     settings = EngineSettings()
-    Engine(settings, partition=0).process(batch(0, accounts, random))
+    callers = turns(accounts, random)
+    Engine(settings, partition=0).process(batch(0, accounts, callers, random))
     before = rss()
     engine = Engine(settings, partition=0)
     warm = WARM_UP_CALLS * accounts
     last = warm + max(MEASURED_AT_LEAST, MEASURED_CALLS * accounts)
     seconds, measured = 0.0, 0
     for first in range(0, last, BATCH):
-        events = batch(first, accounts, random)
+        events = batch(first, accounts, callers, random)
         began = time.perf_counter()
         engine.process(events)
         if first >= warm:

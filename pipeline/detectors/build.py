@@ -7,9 +7,12 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
+from river.anomaly import GaussianScorer, HalfSpaceTrees
 from river.base import AnomalyDetector, Estimator, SupervisedAnomalyDetector
 
 from pipeline.detectors.base import Detector
+from pipeline.detectors.gaussian import GaussianDetector
+from pipeline.detectors.half_space_trees import HalfSpaceTreesDetector
 from pipeline.detectors.peer import PeerDetector
 from pipeline.detectors.river_models import RiverDetector
 from pipeline.features.layout import EVENT_FEATURES
@@ -18,6 +21,8 @@ from pipeline.settings import DetectorSettings
 
 #: The models of Stillwatch itself, by the name that settings use.
 OWN_MODELS = {"stillwatch.PeerLocationScale": PeerDetector}
+#: Parameters of half-space trees that the compiled form needs to be positive whole numbers.
+_COUNTS_OF_TREES = ("n_trees", "height", "window_size")
 #: Limits of a feature for models that want them: logarithms of counts stay below ln(10^11).
 _LOG_LIMITS, _SHARE_LIMITS = (0.0, 25.0), (0.0, 1.0)
 
@@ -71,6 +76,9 @@ def _build(settings: DetectorSettings) -> Detector:
         return model(**parameters) if scaler is None else scaler() | model(**parameters)
 
     create_model()
+    compiled = None if scaler else _compiled(settings, model, parameters)
+    if compiled is not None:
+        return compiled
     return RiverDetector(
         settings.name,
         settings.features,
@@ -79,6 +87,22 @@ def _build(settings: DetectorSettings) -> Detector:
         supervised=supervised,
         shared=settings.scope == "partition",
     )
+
+
+def _compiled(settings: DetectorSettings, model: type, parameters: dict[str, Any]) -> Detector | None:
+    # The same numbers from arrays, for the models and parameters that have such a form.
+    shared = settings.scope == "partition"
+    width = len(settings.features)
+    given = dict(parameters)
+    if model is GaussianScorer and width and not given.pop("window_size", None):
+        return GaussianDetector(settings.name, width, settings.fill_zeros, shared, **given)
+    if model is HalfSpaceTrees and width and all(_is_count(given.get(name, 1)) for name in _COUNTS_OF_TREES):
+        return HalfSpaceTreesDetector(settings.name, settings.features, settings.fill_zeros, shared, **given)
+    return None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and value > 0
 
 
 def _look_up(path: str, what: str, kinds: tuple[type, ...]) -> Any:

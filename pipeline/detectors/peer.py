@@ -6,11 +6,11 @@ import math
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.detectors.base import Float64, Int64, Judgement
+from pipeline.detectors.compiled import with_room
 from pipeline.detectors.location_scale import CLIP, CLIP_AFTER, PEER_PATIENCE, SCALE_FLOOR
-from pipeline.state import Saved
+from pipeline.state import Saved, StateError
 
 _MOMENTS = ("weight", "mean", "variance")
 
@@ -36,16 +36,14 @@ class PeerDetector:
         self._decays = (0.5 ** (1.0 / half_life), 0.5 ** (1.0 / (PEER_PATIENCE * half_life)))
         self._prior = float(prior)
         self._both_sides = both_sides
-        self._weight = np.zeros(64)
-        self._mean = np.zeros((64, width))
-        self._variance = np.zeros((64, width))
+        # Of each account its weight, then means, then variances.
+        self._own = np.zeros((64, 1 + 2 * width))
         # One row more for the peers, kept apart because it never moves.
         self._peers = (np.zeros(1), np.zeros(width), np.zeros(width))
 
     def judge(self, slots: Int64, values: Float64, empty_before: Int64) -> Judgement:
         """Score and learn; see `Detector`."""
-        if slots.size:
-            self._make_room(int(slots.max()) + 1)
+        self._own = with_room(self._own, int(slots.max(initial=-1)) + 1)
         raw = np.zeros(slots.size)
         expected = np.zeros(values.shape)
         weight = np.zeros(values.shape)
@@ -53,7 +51,7 @@ class PeerDetector:
             slots,
             np.ascontiguousarray(values),
             empty_before if self._fill_zeros else np.zeros_like(empty_before),
-            (self._weight, self._mean, self._variance),
+            self._own,
             self._peers,
             self._decays,
             self._prior,
@@ -64,37 +62,18 @@ class PeerDetector:
 
     def save(self, slots: Int64) -> Saved:
         """What is remembered of `slots` and of the peers; see `Detector`."""
-        self._make_room(int(slots.max(initial=-1)) + 1)
-        rows = np.column_stack([self._weight[slots], self._mean[slots], self._variance[slots]])
-        return Saved(rows, dict(zip(_MOMENTS, (array.copy() for array in self._peers), strict=True)))
+        self._own = with_room(self._own, int(slots.max(initial=-1)) + 1)
+        return Saved(self._own[slots], dict(zip(_MOMENTS, (array.copy() for array in self._peers), strict=True)))
 
     def load(self, slots: Int64, saved: Saved) -> None:
         """Put that back; see `Detector`."""
-        assert saved.rows is not None
-        self._make_room(int(slots.max(initial=-1)) + 1)
-        width = self._mean.shape[1]
-        rows = saved.rows.astype(np.float64)
-        self._weight[slots], self._mean[slots], self._variance[slots] = (
-            rows[:, 0],
-            rows[:, 1 : 1 + width],
-            rows[:, 1 + width :],
-        )
+        rows = saved.rows
+        if rows is None or rows.dtype != self._own.dtype or rows.shape[1:] != self._own.shape[1:]:
+            raise StateError(f"the state of detector {self.name} is of another kind")
+        self._own = with_room(self._own, int(slots.max(initial=-1)) + 1)
+        self._own[slots] = rows
         for name, array in zip(_MOMENTS, self._peers, strict=True):
             array[...] = saved.shared[name]
-
-    def _make_room(self, slots: int) -> None:
-        old = self._weight.size
-        if slots > old:
-            new = max(slots, 2 * old)
-            self._weight = _grown(self._weight, new)
-            self._mean = _grown(self._mean, new)
-            self._variance = _grown(self._variance, new)
-
-
-def _grown(array: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
-    grown = np.zeros((rows, *array.shape[1:]))
-    grown[: array.shape[0]] = array
-    return grown
 
 
 @numba.njit(cache=True, inline="always")
@@ -107,31 +86,32 @@ def _update(kept, added, value, mean, variance):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _judge(slots, values, empty_before, own, peers, decays, prior, both_sides, out):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
-    weight, mean, variance = own
     peer_weight, peer_mean, peer_variance = peers
     decay, peer_decay = decays
     raw, expected, excesses = out
     width = values.shape[1]
     for i in range(slots.size):
-        slot = slots[i]
+        # Views of the account's row.
+        account = own[slots[i]]
+        mean, variance = account[1 : 1 + width], account[1 + width :]
         if empty_before[i] > 0:
             power = decay ** empty_before[i]
             added = 1.0 if empty_before[i] == 1 else (1.0 - power) / (1.0 - decay)
-            kept = weight[slot] * power
+            kept = account[0] * power
             for f in range(width):
-                mean[slot, f], variance[slot, f] = _update(kept, added, 0.0, mean[slot, f], variance[slot, f])
-            weight[slot] = kept + added
-        share = weight[slot] / (weight[slot] + prior)
-        nothing_known = weight[slot] == 0.0 and peer_weight[0] == 0.0
-        kept = weight[slot] * decay
+                mean[f], variance[f] = _update(kept, added, 0.0, mean[f], variance[f])
+            account[0] = kept + added
+        share = account[0] / (account[0] + prior)
+        nothing_known = account[0] == 0.0 and peer_weight[0] == 0.0
+        kept = account[0] * decay
         peer_kept = peer_weight[0] * peer_decay
         total = 0.0
         for f in range(width):
             value = values[i, f]
             location, scale = 0.0, 1.0
             if not nothing_known:
-                location = share * mean[slot, f] + (1.0 - share) * peer_mean[f]
-                spread = share * variance[slot, f] + (1.0 - share) * peer_variance[f]
+                location = share * mean[f] + (1.0 - share) * peer_mean[f]
+                spread = share * variance[f] + (1.0 - share) * peer_variance[f]
                 scale = max(math.sqrt(spread), SCALE_FLOOR)
             excess = (value - location) / scale
             expected[i, f] = location
@@ -139,9 +119,9 @@ def _judge(slots, values, empty_before, own, peers, decays, prior, both_sides, o
                 excesses[i, f] = excess * excess
                 total += excess * excess
             peer_mean[f], peer_variance[f] = _update(peer_kept, 1.0, value, peer_mean[f], peer_variance[f])
-            if weight[slot] >= CLIP_AFTER:
+            if account[0] >= CLIP_AFTER:
                 value = min(max(value, location - CLIP * scale), location + CLIP * scale)
-            mean[slot, f], variance[slot, f] = _update(kept, 1.0, value, mean[slot, f], variance[slot, f])
+            mean[f], variance[f] = _update(kept, 1.0, value, mean[f], variance[f])
         raw[i] = total
         peer_weight[0] = peer_kept + 1.0
-        weight[slot] = kept + 1.0
+        account[0] = kept + 1.0

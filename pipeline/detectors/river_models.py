@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 
 from pipeline.detectors.base import Float64, Int64, Judgement
+from pipeline.detectors.compiled import MOST_ZEROS
 from pipeline.detectors.river_state import dump_model, load_model
+from pipeline.detectors.usual import Usual
 from pipeline.state import Saved
-from pipeline.state.saved import Array
-
-#: Empty windows that are learnt at most, one by one.
-_MOST_ZEROS = 168
-#: Rows of the partition count half after 50,000 more.
-_USUAL_DECAY = 0.5 ** (1.0 / 50_000.0)
-_SMALLEST_SCALE = 1e-3
 
 #: `score_one` and `learn_one` of a model, looked up once.
 _Model = tuple[Callable[..., Any], Callable[..., Any]]
-_USUAL = ("weight", "mean", "variance")
 
 
 class RiverDetector:
@@ -49,15 +41,11 @@ class RiverDetector:
         self._supervised = supervised
         self._shared = shared
         self._models: dict[int, _Model] = {}
-        # Weight, means and variances of the partition's rows.
-        self._usual = (np.zeros(1), np.zeros(len(features)), np.zeros(len(features)))
+        self._usual = Usual(len(features))
         self._zeros = [0.0] * len(features)
 
     def judge(self, slots: Int64, values: Float64, empty_before: Int64) -> Judgement:
         """Score and learn; see `Detector`."""
-        expected = np.empty(values.shape)
-        weight = np.empty(values.shape)
-        compare_with_usual(np.ascontiguousarray(values), *self._usual, _USUAL_DECAY, expected, weight)
         act = self._score_and_learn_supervised if self._supervised else self._score_and_learn
         models = self._models
         fill_zeros = self._fill_zeros
@@ -67,10 +55,10 @@ class RiverDetector:
             if model is None:
                 model = models[slot] = _methods(self._create())
             if empty and fill_zeros:
-                for _ in range(min(empty, _MOST_ZEROS)):
+                for _ in range(min(empty, MOST_ZEROS)):
                     act(model, self._zeros)
             raw.append(act(model, row))
-        return Judgement(_finite(raw), expected, weight)
+        return Judgement(_finite(raw), *self._usual.compare(values))
 
     def save(self, slots: Int64) -> Saved:
         """The models of `slots`, those not created yet left empty; see `Detector`."""
@@ -78,15 +66,14 @@ class RiverDetector:
         for index, slot in enumerate(slots.tolist()):
             model = self._models.get(slot)
             rows[index] = b"" if model is None else dump_model(model[0].__self__)  # type: ignore[attr-defined]
-        shared: dict[str, Array] = dict(zip(_USUAL, (array.copy() for array in self._usual), strict=True))
+        shared = self._usual.save()
         if self._shared and self._models:
             shared["model"] = np.frombuffer(dump_model(self._models[0][0].__self__), np.uint8)  # type: ignore[attr-defined]
         return Saved(None if self._shared else rows, shared)
 
     def load(self, slots: Int64, saved: Saved) -> None:
         """Put models back; see `Detector`."""
-        for name, array in zip(_USUAL, self._usual, strict=True):
-            array[...] = saved.shared[name]
+        self._usual.load(dict(saved.shared))
         if "model" in saved.shared:
             self._models[0] = _methods(load_model(saved.shared["model"].tobytes()))
         if saved.rows is not None:
@@ -129,19 +116,3 @@ def _finite(raw: list[Any]) -> Float64:
     # Some give None, infinity or NaN before they have learnt enough: nothing strange is known then.
     scores = np.array([0.0 if score is None else score for score in raw], np.float64)
     return np.where(np.isfinite(scores), np.maximum(scores, 0.0), 0.0)
-
-
-@numba.njit(cache=True)
-def compare_with_usual(values, total, mean, variance, decay, expected, weight):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
-    """Compare each row with the moments of the rows before it (as `Moments` has them), then learn it."""
-    for i in range(values.shape[0]):
-        kept = total[0] * decay
-        part = 1.0 / (kept + 1.0)
-        for f in range(values.shape[1]):
-            delta = values[i, f] - mean[f]
-            distance = delta / max(math.sqrt(variance[f]), _SMALLEST_SCALE)
-            expected[i, f] = mean[f]
-            weight[i, f] = distance * distance
-            mean[f] += delta * part
-            variance[f] = (1.0 - part) * (variance[f] + part * delta * delta)
-        total[0] = kept + 1.0

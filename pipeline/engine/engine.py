@@ -74,8 +74,8 @@ class Engine:
         features, windows = extract(batch, slots, duplicates, self._features, self.settings.allowed_lateness_s)
         call_scores = self._score_events(batch, slots, duplicates, features)
         account_windows, incidents = self._score_windows(batch, windows)
-        closed = [self._slots.slot_of[one.entity_id] for one in incidents]
-        self._memory.note(np.concatenate([slots, windows.slot, np.array(closed, np.int64)]))
+        of_incidents = self._slots.of([one.entity_id for one in incidents])
+        self._memory.note(np.concatenate([slots, windows.slot, of_incidents]))
         return Verdicts(self.partition, duplicates, call_scores, account_windows, incidents)
 
     def save(self, *, whole: bool) -> EngineState:

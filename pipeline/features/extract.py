@@ -70,7 +70,8 @@ def extract(
         rows = np.empty((_ROOM, _COLUMNS), np.int64)
         sums = np.empty((_ROOM, len(SUM_NAMES)))
         distinct = np.empty((_ROOM, len(DISTINCT_NAMES)))
-        filled = np.zeros(1, np.int64)
+        # The second number has no meaning: it keeps reading ahead from being left out as useless.
+        filled = np.zeros(2, np.int64)
         begin = process_events(
             begin,
             slots,

@@ -15,7 +15,7 @@ from pipeline.detectors.build import DetectorError, build_detectors
 from pipeline.detectors.conformal import ConformalCalibrator
 from pipeline.detectors.location_scale import Moments, PeerLocationScale
 from pipeline.detectors.peer import PeerDetector
-from pipeline.detectors.river_models import compare_with_usual
+from pipeline.detectors.usual import compare_with_usual
 from pipeline.settings import DetectorSettings, EngineSettings
 
 FEATURES = ("log_calls", "log_output_tokens")

@@ -20,6 +20,10 @@ class Call(msgspec.Struct):
     output_tokens: int | None = None
 
 
+#: The parameters of each account's model.
+MODEL = {"n_trees": 5, "height": 5, "seed": 7}
+
+
 class Models:
     """One half-space tree model per account over two features, which lie in [0, 1)."""
 
@@ -35,7 +39,7 @@ class Models:
 
 
 def new_model() -> HalfSpaceTrees:
-    return HalfSpaceTrees(n_trees=5, height=5, seed=7)
+    return HalfSpaceTrees(**MODEL)
 
 
 def score_and_learn(model: HalfSpaceTrees, input_tokens: int | None, output_tokens: int | None) -> float:
@@ -47,7 +51,7 @@ def score_and_learn(model: HalfSpaceTrees, input_tokens: int | None, output_toke
 
 
 class Stopwatch:
-    """Runs from the first event to the last, then prints what it saw and ends the process."""
+    """Runs from the first event, or batch of them, to the last, then prints what it saw and ends the process."""
 
     def __init__(self, events: int) -> None:
         self._events = events
@@ -59,12 +63,12 @@ class Stopwatch:
         if not self._began:
             self._began, self._cpu = time.perf_counter(), time.process_time()
 
-    def done(self) -> None:
-        """An event is done."""
-        self._seen += 1
-        if self._seen == self._events:
+    def done(self, events: int = 1) -> None:
+        """An event is done, or several."""
+        self._seen += events
+        if self._seen >= self._events:
             seconds, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu
-            result = json.dumps({"events": self._events, "seconds": seconds, "cpu_seconds": cpu})
+            result = json.dumps({"events": self._seen, "seconds": seconds, "cpu_seconds": cpu})
             # Faust replaces sys.stdout.
             os.write(1, f"{result}\n".encode())
             os._exit(0)

@@ -36,7 +36,8 @@ Hash = Annotated[str, Meta(max_length=128)]
 Simhash = Annotated[str, Meta(min_length=16, max_length=16)]
 
 
-class ApiCall(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+# Without gc: it can be part of no cycle, and collections need not look through the thousands that are alive.
+class ApiCall(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """One call of an API by an account.
 
     Times are epoch milliseconds in UTC, sizes bytes, latencies milliseconds. No prompt or completion text is part

@@ -72,7 +72,7 @@ class PartitionReplay:
         self._batches += 1
         scores, windows = verdicts.call_scores, verdicts.account_windows
         rows = (
-            ("call_scores", call_scores_table(scores, run_id=self._run_id, partition=self._partition)),
+            ("call_scores", call_scores_table(scores, run_id=self._run_id)),
             ("account_windows", account_windows_table(windows, run_id=self._run_id)),
             ("incidents", incidents_table(verdicts.incidents, run_id=self._run_id)),
         )

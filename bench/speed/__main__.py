@@ -101,6 +101,8 @@ def _figures(raw: Raw) -> list[Figure]:
     stored = [r["worker"]["bytes_per_event"] for r in rounds if "error" not in r["worker"]]
     if stored:
         figures.append(at_most("store: bytes per stored and scored event", median(stored), 60, "B"))
+        with_windows = median(r["worker"]["bytes_with_windows"] for r in rounds if "error" not in r["worker"])
+        figures.append(Figure("store: the same and the windows that it fills", f"{with_windows:.1f} B"))
         resident = max(r["worker"]["rss_bytes"] for r in rounds if "error" not in r["worker"])
         figures.append(Figure("whole worker: memory, 500 accounts", f"{resident / GIB:,.2f} GiB"))
     return figures + _figures_of_accounts(raw["accounts"]) + _figures_of_programs(raw)

@@ -137,7 +137,6 @@ class Engine:
             event_id=[event_id[i] for i in kept],
             score=scores,
             late=features.late[kept],
-            offset=batch.offset[kept],
             reasons=reasons,
         )
 

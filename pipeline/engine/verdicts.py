@@ -25,7 +25,6 @@ class CallScores:
     score: Float64
     late: Flags
     """The event came after its windows had closed; it is scored but in no window of the engine."""
-    offset: Int64
     reasons: list[Sequence[Reason]]
     """Empty for ordinary scores (`engine.reasons_from`)."""
 

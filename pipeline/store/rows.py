@@ -99,7 +99,7 @@ def rejected_table(rejected: Sequence[Rejected]) -> pa.Table:
     )
 
 
-def call_scores_table(scores: CallScores, *, run_id: str, partition: int) -> pa.Table:
+def call_scores_table(scores: CallScores, *, run_id: str) -> pa.Table:
     """Rows of `call_scores`."""
     count = len(scores.account_id)
     return pa.table(
@@ -110,8 +110,6 @@ def call_scores_table(scores: CallScores, *, run_id: str, partition: int) -> pa.
             "event_id": pa.array(scores.event_id, _TEXT),
             "score": pa.array(scores.score, pa.float64()),
             "late": pa.array(scores.late, pa.bool_()),
-            "partition": _same(partition, count, pa.int32()),
-            "offset": pa.array(scores.offset, pa.int64()),
             "reasons": _reasons(scores.reasons),
         }
     )

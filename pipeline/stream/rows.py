@@ -29,7 +29,7 @@ def rows_of_batch(done: Processed, *, topic: str, partition: int, run_id: str) -
     verdicts = done.verdicts
     return [
         ("api_calls", calls),
-        ("call_scores", call_scores_table(verdicts.call_scores, run_id=run_id, partition=partition)),
+        ("call_scores", call_scores_table(verdicts.call_scores, run_id=run_id)),
         ("account_windows", account_windows_table(verdicts.account_windows, run_id=run_id)),
         ("incidents", incidents_table(verdicts.incidents, run_id=run_id)),
     ]

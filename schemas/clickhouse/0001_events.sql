@@ -9,24 +9,25 @@
 -- * TTLs count from when a row was written, never from a time that the event or its record in Kafka carries: imports
 --   bring events of past years, which such a TTL would delete on arrival. written_at is MATERIALIZED, so it is not part of
 --   `SELECT *` and equal content stays equal.
--- * Times are DateTime64(3, 'UTC'), the milliseconds of the event. DoubleDelta suits times that rise within an account,
---   T64 cuts integers to the bits a block needs, ZSTD(1) follows since it pays for text and costs little.
+-- * Times are DateTime64(3, 'UTC'), the milliseconds of the event. Codecs are what was smallest on simulated traffic: Delta
+--   and then T64, which cuts integers to the bits a block needs, for times within an account; DoubleDelta for times on a grid;
+--   ZSTD(1) after each. Ids that stay the same over an account's calls halve with ZSTD(3), random ones grow by it.
 
 CREATE TABLE IF NOT EXISTS api_calls
 (
     event_id String COMMENT 'Unique id of the event, as sent' CODEC(ZSTD(1)),
-    ts DateTime64(3, 'UTC') COMMENT 'When the call was made' CODEC(DoubleDelta, ZSTD(1)),
-    account_id String COMMENT 'Account that made the call' CODEC(ZSTD(1)),
-    api_key_id Nullable(String) COMMENT 'Key used, as an id' CODEC(ZSTD(1)),
-    org_id Nullable(String) COMMENT 'Organisation of the account' CODEC(ZSTD(1)),
-    project_id Nullable(String) COMMENT 'Project of the key' CODEC(ZSTD(1)),
-    payment_id Nullable(String) COMMENT 'Opaque id of the means of payment' CODEC(ZSTD(1)),
+    ts DateTime64(3, 'UTC') COMMENT 'When the call was made' CODEC(Delta, T64, ZSTD(1)),
+    account_id String COMMENT 'Account that made the call' CODEC(ZSTD(3)),
+    api_key_id Nullable(String) COMMENT 'Key used, as an id' CODEC(ZSTD(3)),
+    org_id Nullable(String) COMMENT 'Organisation of the account' CODEC(ZSTD(3)),
+    project_id Nullable(String) COMMENT 'Project of the key' CODEC(ZSTD(3)),
+    payment_id Nullable(String) COMMENT 'Opaque id of the means of payment' CODEC(ZSTD(3)),
     signup_ts Nullable(DateTime64(3, 'UTC')) COMMENT 'When the account was opened' CODEC(ZSTD(1)),
     -- LowCardinality where a part has at most some thousand values: a dictionary per part, and codes instead of text.
-    operation LowCardinality(Nullable(String)) COMMENT 'Kind of call, as OpenTelemetry names it: chat, embeddings, ...',
-    endpoint LowCardinality(Nullable(String)) COMMENT 'Path or operation of the API',
-    provider LowCardinality(Nullable(String)) COMMENT 'Who serves the model',
-    model LowCardinality(Nullable(String)) COMMENT 'Model that was asked',
+    operation LowCardinality(Nullable(String)) COMMENT 'Kind of call, as OpenTelemetry names it: chat, embeddings, ...' CODEC(ZSTD(1)),
+    endpoint LowCardinality(Nullable(String)) COMMENT 'Path or operation of the API' CODEC(ZSTD(1)),
+    provider LowCardinality(Nullable(String)) COMMENT 'Who serves the model' CODEC(ZSTD(1)),
+    model LowCardinality(Nullable(String)) COMMENT 'Model that was asked' CODEC(ZSTD(1)),
     stream Nullable(Bool) COMMENT 'Whether the answer was streamed' CODEC(ZSTD(1)),
     n Nullable(UInt32) COMMENT 'Answers asked for' CODEC(T64, ZSTD(1)),
     temperature Nullable(Float64) COMMENT 'Sampling temperature' CODEC(ZSTD(1)),
@@ -34,34 +35,34 @@ CREATE TABLE IF NOT EXISTS api_calls
     max_tokens Nullable(UInt32) COMMENT 'Most output tokens allowed' CODEC(T64, ZSTD(1)),
     logprobs Nullable(Bool) COMMENT 'Whether log probabilities were asked for' CODEC(ZSTD(1)),
     tools Nullable(UInt32) COMMENT 'Number of tools offered' CODEC(T64, ZSTD(1)),
-    input_tokens Nullable(UInt32) COMMENT 'Tokens of the prompt' CODEC(T64, ZSTD(1)),
+    input_tokens Nullable(UInt32) COMMENT 'Tokens of the prompt' CODEC(T64('bit'), ZSTD(1)),
     output_tokens Nullable(UInt32) COMMENT 'Tokens of the answer' CODEC(T64, ZSTD(1)),
     cached_input_tokens Nullable(UInt32) COMMENT 'Prompt tokens served from a cache' CODEC(T64, ZSTD(1)),
     reasoning_tokens Nullable(UInt32) COMMENT 'Tokens of hidden reasoning' CODEC(T64, ZSTD(1)),
-    request_bytes Nullable(UInt64) COMMENT 'Size of the request' CODEC(T64, ZSTD(1)),
-    response_bytes Nullable(UInt64) COMMENT 'Size of the response' CODEC(T64, ZSTD(1)),
+    request_bytes Nullable(UInt64) COMMENT 'Size of the request' CODEC(T64('bit'), ZSTD(1)),
+    response_bytes Nullable(UInt64) COMMENT 'Size of the response' CODEC(T64('bit'), ZSTD(1)),
     status Nullable(UInt16) COMMENT 'HTTP status' CODEC(ZSTD(1)),
-    error_type LowCardinality(Nullable(String)) COMMENT 'Kind of error, as the API names it',
+    error_type LowCardinality(Nullable(String)) COMMENT 'Kind of error, as the API names it' CODEC(ZSTD(1)),
     latency_ms Nullable(Float64) COMMENT 'Milliseconds to the end of the answer' CODEC(ZSTD(1)),
     ttft_ms Nullable(Float64) COMMENT 'Milliseconds to the first token' CODEC(ZSTD(1)),
-    client_ip Nullable(String) COMMENT 'Address of the client, or a hash of it' CODEC(ZSTD(1)),
+    client_ip Nullable(String) COMMENT 'Address of the client, or a hash of it' CODEC(ZSTD(3)),
     asn Nullable(UInt32) COMMENT 'Autonomous system of the address' CODEC(ZSTD(1)),
-    country LowCardinality(Nullable(String)) COMMENT 'Country of the address',
-    user_agent Nullable(String) COMMENT 'User agent of the client' CODEC(ZSTD(1)),
-    prompt_hash Nullable(String) COMMENT 'Hash of the prompt, hexadecimal' CODEC(ZSTD(1)),
-    prompt_simhash Nullable(String) COMMENT 'Simhash of the prompt, 16 hexadecimal digits' CODEC(ZSTD(1)),
-    system_prompt_hash Nullable(String) COMMENT 'Hash of the system prompt, hexadecimal' CODEC(ZSTD(1)),
+    country LowCardinality(Nullable(String)) COMMENT 'Country of the address' CODEC(ZSTD(1)),
+    user_agent Nullable(String) COMMENT 'User agent of the client' CODEC(ZSTD(3)),
+    prompt_hash Nullable(String) COMMENT 'Hash of the prompt, hexadecimal' CODEC(ZSTD(3)),
+    prompt_simhash Nullable(String) COMMENT 'Simhash of the prompt, 16 hexadecimal digits' CODEC(ZSTD(3)),
+    system_prompt_hash Nullable(String) COMMENT 'Hash of the system prompt, hexadecimal' CODEC(ZSTD(3)),
     attributes Map(String, String) COMMENT 'Fields the schema does not know' CODEC(ZSTD(1)),
     schema_version UInt16 DEFAULT 1 COMMENT 'Version of the event schema' CODEC(ZSTD(1)),
     topic LowCardinality(String) COMMENT 'Kafka topic; empty when the event came another way',
     partition Int32 DEFAULT -1 COMMENT 'Kafka partition; -1 where there is none' CODEC(ZSTD(1)),
-    offset Int64 DEFAULT -1 COMMENT 'Kafka offset; -1 where there is none' CODEC(Delta, ZSTD(1)),
-    received_at DateTime64(3, 'UTC') COMMENT 'When the event was received: its time in Kafka' CODEC(DoubleDelta, ZSTD(1)),
+    offset Int64 DEFAULT -1 COMMENT 'Kafka offset; -1 where there is none' CODEC(Delta, T64('bit'), ZSTD(1)),
+    received_at DateTime64(3, 'UTC') COMMENT 'When the event was received: its time in Kafka' CODEC(Delta, T64, ZSTD(1)),
     prompt_simhash_bits Nullable(UInt64) ALIAS reinterpretAsUInt64(reverse(unhex(prompt_simhash)))
         COMMENT 'The simhash as a number, for bitHammingDistance; computed when asked for',
     -- Of two deliveries of one event the engine counts the first, so the first must outlive merges as well.
     delivery_rank UInt64 MATERIALIZED toUInt64(9223372036854775807 - offset)
-        COMMENT 'Higher for earlier offsets; which of two equal events stays' CODEC(Delta, ZSTD(1)),
+        COMMENT 'Higher for earlier offsets; which of two equal events stays' CODEC(Delta, T64('bit'), ZSTD(1)),
     written_at DateTime('UTC') MATERIALIZED now('UTC') COMMENT 'When the row was written' CODEC(ZSTD(1)),
     -- ClickHouse does not carry a condition on a DateTime64 over to toDate() in the sorting key; this index does, since
     -- the rows of a granule are of one day.

@@ -2,19 +2,20 @@
 -- first: a run is asked for as a whole, and live rows are not spread among replays. The engine gives the same rows when it
 -- sees the same events again, so Replacing engines fold what a restart wrote twice.
 --
+-- Scores are ranks among some thousands, at most a million, so Float32 tells all of them apart and takes half the bytes. Where
+-- an event stands in Kafka is in api_calls, by account_id, ts and event_id.
+--
 -- written_at is MATERIALIZED: it is not part of `SELECT *`, so that two runs compare equal, and TTLs count from it.
 
 CREATE TABLE IF NOT EXISTS call_scores
 (
     run_id LowCardinality(String) COMMENT 'live, or the replay''s name',
-    account_id String COMMENT 'Account that made the call' CODEC(ZSTD(1)),
-    ts DateTime64(3, 'UTC') COMMENT 'When the call was made' CODEC(DoubleDelta, ZSTD(1)),
+    account_id String COMMENT 'Account that made the call' CODEC(ZSTD(3)),
+    ts DateTime64(3, 'UTC') COMMENT 'When the call was made' CODEC(Delta, T64, ZSTD(1)),
     event_id String COMMENT 'Id of the event' CODEC(ZSTD(1)),
-    score Float64 COMMENT 'Calibrated anomaly, 0 to 1: a share of about 1 - s of ordinary calls exceeds s' CODEC(ZSTD(1)),
+    score Float32 COMMENT 'Calibrated anomaly, 0 to 1: a share of about 1 - s of ordinary calls exceeds s' CODEC(ZSTD(3)),
     late Bool COMMENT 'Whether it came after its windows had closed' CODEC(ZSTD(1)),
-    partition Int32 COMMENT 'Kafka partition, or the shard of a replay from files' CODEC(ZSTD(1)),
-    offset Int64 COMMENT 'Kafka offset; -1 where there is none' CODEC(Delta, ZSTD(1)),
-    reasons Array(Tuple(feature LowCardinality(String), observed Float64, expected Float64, share Float32))
+    reasons Array(Tuple(feature LowCardinality(String), observed Float32, expected Float32, share Float32))
         COMMENT 'Features that moved the score; empty for ordinary scores' CODEC(ZSTD(1)),
     written_at DateTime('UTC') MATERIALIZED now('UTC') COMMENT 'When the row was written' CODEC(ZSTD(1))
 )
@@ -28,9 +29,9 @@ COMMENT 'A row per scored call';
 CREATE TABLE IF NOT EXISTS account_windows
 (
     run_id LowCardinality(String) COMMENT 'live, or the replay''s name',
-    account_id String COMMENT 'Account' CODEC(ZSTD(1)),
+    account_id String COMMENT 'Account' CODEC(ZSTD(3)),
     window_s UInt32 COMMENT 'Length of the window in seconds: 60, 600, 3600 or 86400' CODEC(ZSTD(1)),
-    window_start DateTime64(3, 'UTC') COMMENT 'Start of the window, event time' CODEC(DoubleDelta, ZSTD(1)),
+    window_start DateTime64(3, 'UTC') COMMENT 'Start of the window, event time' CODEC(Delta, ZSTD(1)),
     calls UInt64 COMMENT 'Calls' CODEC(T64, ZSTD(1)),
     input_tokens UInt64 COMMENT 'Prompt tokens' CODEC(T64, ZSTD(1)),
     output_tokens UInt64 COMMENT 'Answer tokens' CODEC(T64, ZSTD(1)),
@@ -48,8 +49,8 @@ CREATE TABLE IF NOT EXISTS account_windows
     distinct_keys UInt64 COMMENT 'Distinct API keys' CODEC(T64, ZSTD(1)),
     distinct_addresses UInt64 COMMENT 'Distinct client addresses' CODEC(T64, ZSTD(1)),
     distinct_user_agents UInt64 COMMENT 'Distinct user agents' CODEC(T64, ZSTD(1)),
-    score Float64 COMMENT 'Calibrated anomaly of the window, 0 to 1' CODEC(ZSTD(1)),
-    reasons Array(Tuple(feature LowCardinality(String), observed Float64, expected Float64, share Float32))
+    score Float32 COMMENT 'Calibrated anomaly of the window, 0 to 1' CODEC(ZSTD(3)),
+    reasons Array(Tuple(feature LowCardinality(String), observed Float32, expected Float32, share Float32))
         COMMENT 'Features that moved the score' CODEC(ZSTD(1)),
     written_at DateTime('UTC') MATERIALIZED now('UTC') COMMENT 'When the row was written' CODEC(ZSTD(1))
 )
@@ -68,8 +69,8 @@ CREATE TABLE IF NOT EXISTS account_daily_scores
     run_id LowCardinality(String) COMMENT 'live, or the replay''s name',
     day Date COMMENT 'Day of event time, UTC' CODEC(DoubleDelta, ZSTD(1)),
     account_id String COMMENT 'Account' CODEC(ZSTD(1)),
-    peak_score SimpleAggregateFunction(max, Float64) COMMENT 'Highest score of a call' CODEC(ZSTD(1)),
-    peak_at AggregateFunction(argMax, DateTime64(3, 'UTC'), Float64) COMMENT 'When it was; read with argMaxMerge()',
+    peak_score SimpleAggregateFunction(max, Float32) COMMENT 'Highest score of a call' CODEC(ZSTD(1)),
+    peak_at AggregateFunction(argMax, DateTime64(3, 'UTC'), Float32) COMMENT 'When it was; read with argMaxMerge()',
     scored SimpleAggregateFunction(sum, UInt64) COMMENT 'Scored calls' CODEC(T64, ZSTD(1)),
     above_99 SimpleAggregateFunction(sum, UInt64) COMMENT 'Calls with a score of 0.99 or more' CODEC(T64, ZSTD(1)),
     above_999 SimpleAggregateFunction(sum, UInt64) COMMENT 'Calls with a score of 0.999 or more' CODEC(T64, ZSTD(1))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.broker
 START = 1_733_000_000_000
 EVENTS = 15_000
 TABLES = {
-    "call_scores": "SELECT * EXCEPT (offset, partition) FROM call_scores FINAL ORDER BY ALL",
+    "call_scores": "SELECT * FROM call_scores FINAL ORDER BY ALL",
     "account_windows": "SELECT * FROM account_windows FINAL ORDER BY ALL",
     "incidents": "SELECT * FROM incidents FINAL ORDER BY ALL",
     "api_calls": "SELECT * EXCEPT (received_at, topic, partition, offset) FROM api_calls FINAL ORDER BY ALL",

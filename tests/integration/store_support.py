@@ -93,7 +93,6 @@ def scores(calls: list[ApiCall], values: list[float]) -> CallScores:
         event_id=[call.event_id for call in calls],
         score=np.array(values),
         late=np.zeros(len(calls), np.bool_),
-        offset=np.arange(len(calls), dtype=np.int64),
         reasons=[(REASON,) if value > 0.95 else () for value in values],
     )
 
@@ -135,7 +134,7 @@ def write_verdicts(store: Store, run_id: str, account: str = "acme", hostile: st
     """One account with an incident, one without, as a run would have written them."""
     calls = [call(index, account) for index in range(20)] + [call(100 + index, hostile or "calm") for index in range(5)]
     values = [0.2] * 19 + [0.9998] + [0.3] * 5
-    store.insert_arrow("call_scores", call_scores_table(scores(calls, values), run_id=run_id, partition=0))
+    store.insert_arrow("call_scores", call_scores_table(scores(calls, values), run_id=run_id))
     for found in (windows(account, 12), windows(account, 2, 3600, 0.9995), windows(hostile or "calm", 3)):
         store.insert_arrow("account_windows", account_windows_table(found, run_id=run_id))
     store.insert_arrow("incidents", incidents_table([incident(1, account), incident(2, account)], run_id=run_id))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -149,7 +150,7 @@ def test_aggregates_count_distinct_values_over_blocks(store: Store) -> None:
 
 def test_verdicts_written_twice_count_once_before_merges(store: Store) -> None:
     calls = [call(index) for index in range(10)]
-    rows = call_scores_table(scores(calls, [0.5] * 9 + [0.999]), run_id="live", partition=2)
+    rows = call_scores_table(scores(calls, [0.5] * 9 + [0.999]), run_id="live")
     store.insert_arrow("call_scores", rows.slice(0, 7))
     store.insert_arrow("call_scores", rows.slice(3))
     store.insert_arrow("account_windows", account_windows_table(windows("acme", 3), run_id="live"))
@@ -157,7 +158,7 @@ def test_verdicts_written_twice_count_once_before_merges(store: Store) -> None:
         assert one(reader, "SELECT count() FROM call_scores") == 10
         assert one(reader, "SELECT reasons[1].observed FROM call_scores ORDER BY score DESC LIMIT 1") == 12.5
         assert one(reader, "SELECT (sum(output_tokens), sum(calls)) FROM account_windows") == (3000, 21)
-        assert one(reader, "SELECT max(peak_score) FROM account_daily_scores") == 0.999
+        assert one(reader, "SELECT max(peak_score) FROM account_daily_scores") == np.float32(0.999)
 
 
 def test_only_the_newest_version_of_an_incident_is_seen(store: Store) -> None:
@@ -310,7 +311,7 @@ def test_what_an_analyst_asks(store: Store) -> None:
     write_verdicts(store, "live")
     first, second = top_accounts(store, "live")
     assert (first["account_id"], first["open_incidents"], first["output_tokens"]) == ("acme", 1, 12_000)
-    assert (first["peak_score"], first["calls"], first["above_99"]) == (0.9998, 20, 1)
+    assert (first["peak_score"], first["calls"], first["above_99"]) == (np.float32(0.9998), 20, 1)
     assert (second["account_id"], second["incidents"], second["since"]) == ("calm", 0, None)
     assert top_accounts(store, "live", limit=1) == [first]
     found = explain_account(store, "live", "acme")
@@ -356,7 +357,7 @@ def test_the_writer_fills_all_tables(store: Store) -> None:
     writer = Writer(store)
     for start in range(0, 100, 10):
         part = calls[start : start + 10]
-        rows = call_scores_table(scores(part, [0.1] * 10), run_id="live", partition=0)
+        rows = call_scores_table(scores(part, [0.1] * 10), run_id="live")
         writer.add("call_scores", rows, f"api-calls/0/{start}-{start + 9}")
     writer.add("incidents", incidents_table([incident()], run_id="live"))
     assert writer.flush() == 101

@@ -23,7 +23,7 @@ def fill(store: Store) -> None:
         for index, account in enumerate([HEAVY, "calm", HEAVY, "other"] * 5)
     ]
     insert_calls(store, calls, list(range(len(calls))))
-    store.insert_arrow("call_scores", call_scores_table(scores(calls, [0.5] * len(calls)), run_id="live", partition=0))
+    store.insert_arrow("call_scores", call_scores_table(scores(calls, [0.5] * len(calls)), run_id="live"))
     for account in (HEAVY, "calm"):
         store.insert_arrow("account_windows", account_windows_table(windows(account, 9, score=0.99), run_id="live"))
     store.insert_arrow("incidents", incidents_table([incident(account=HEAVY)], run_id="live"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.speed import ingest, start, whole_worker
+from bench.speed import ingest, latency, start, whole_worker
 from bench.speed.place import TOPIC, broker, measured, write_events
 from bench.speed.report import Figure, as_json, at_least, at_most, show
 
@@ -40,6 +40,8 @@ def main() -> None:
             for number in range(rounds):
                 say(f"round {number + 1} of {rounds}")
                 raw["rounds"].append(_round(server, events, same, whole))
+            say(f"latency at {latency.RATE:,} events/s")
+            raw["latency"] = latency.run(server, events)
         say("start")
         raw["help_s"] = [start.help_seconds() for _ in range(7)]
         raw["ready_s"] = start.worker_ready_seconds()
@@ -47,6 +49,11 @@ def main() -> None:
     for count in counts + [1_000_000] * options.million:
         say(f"{count:,} accounts")
         raw.setdefault("accounts", {})[str(count)] = measured("bench.speed.many_accounts", count)
+    many = 10_000 if options.quick else 100_000
+    say(f"states of {many:,} accounts")
+    with tempfile.TemporaryDirectory(prefix="stillwatch-bench-") as folder:
+        raw["states"] = measured("bench.speed.recovery", "write", f"{folder}/store", many)
+        raw["recovery"] = measured("bench.speed.recovery", "read", f"{folder}/store")
     figures = _figures(raw)
     show(figures)
     RESULTS.parent.mkdir(exist_ok=True)
@@ -105,7 +112,39 @@ def _figures(raw: Raw) -> list[Figure]:
         figures.append(Figure("store: the same and the windows that it fills", f"{with_windows:.1f} B"))
         resident = max(r["worker"]["rss_bytes"] for r in rounds if "error" not in r["worker"])
         figures.append(Figure("whole worker: memory, 500 accounts", f"{resident / GIB:,.2f} GiB"))
-    return figures + _figures_of_accounts(raw["accounts"]) + _figures_of_programs(raw)
+    return (
+        figures
+        + _figures_of_latency(raw["latency"])
+        + _figures_of_accounts(raw["accounts"])
+        + _figures_of_states(raw["states"], raw["recovery"])
+        + _figures_of_programs(raw)
+    )
+
+
+def _figures_of_latency(found: Raw) -> list[Figure]:
+    if "error" in found:
+        return [Figure("latency", f"failed: {found['error']}")]
+    figures = [
+        Figure("latency: events/s sent, incidents seen", f"{found['rate']:,.0f}/s, {found['incidents']['count']}")
+    ]
+    for what, name, targets in (
+        ("incidents", "produced to incident on the topic", {"p50": 0.2, "p99": 1.0}),
+        ("rows", "produced to row visible by SQL", {"p50": 1.0, "p99": 2.5}),
+    ):
+        for percentile, target in targets.items():
+            if percentile in found[what]:
+                figures.append(at_most(f"latency: {name}, {percentile}", found[what][percentile], target, "s"))
+    return figures
+
+
+def _figures_of_states(written: Raw, recovered: Raw) -> list[Figure]:
+    if "error" in written or "error" in recovered:
+        return [Figure("states", f"failed: {written.get('error') or recovered.get('error')}")]
+    accounts = f"{int(recovered['accounts']):,} accounts"
+    return [
+        at_most(f"states: an account of {accounts}, checkpointed", written["bytes_per_account"] / 1024, 2, "KiB"),
+        at_most(f"states: recovery of {accounts}", recovered["seconds"], 10, "s"),
+    ]
 
 
 def _figures_of_accounts(found: dict[str, Raw]) -> list[Figure]:

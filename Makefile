@@ -17,9 +17,10 @@ $(STAMP): pyproject.toml
 demo: install
 	$(BIN)/stillwatch demo
 
-# Most of the time goes into waiting for processes to start and stop, so more tests run at once than there are cores.
+# Most of the time goes into waiting for processes to start and stop, so more tests run at once than there are cores. Tests of a
+# group, which share what took long to make, run in one process.
 test: install
-	$(BIN)/python -m pytest --numprocesses 4
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
 
 lint: install
 	$(BIN)/ruff check .

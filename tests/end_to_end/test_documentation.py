@@ -52,6 +52,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.xdist_group("readme")
 def test_the_commands_of_the_readme_run(story: Path) -> None:
     assert (story / ".stillwatch").exists()
 
@@ -63,6 +64,7 @@ def test_the_commands_of_the_docs_run(page: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
+@pytest.mark.xdist_group("readme")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "sql")], ids=lambda page: page.name)
 def test_the_queries_run(page: Path, story: Path) -> None:
     for query in blocks(page, "sql"):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
+from pipeline.command_line.errors import Misuse
 from pipeline.command_line.options import Common
 
 
@@ -14,6 +15,7 @@ def worker(
     *,
     web_port: Annotated[int | None, Parameter(name="--web-port", validator=validators.Number(gte=0, lte=65535))] = None,
     run_id: Annotated[str, Parameter(name="--run-id")] = "live",
+    workers: Annotated[int, Parameter(name="--workers", validator=validators.Number(gte=1, lte=256))] = 1,
     until_idle: Annotated[float | None, Parameter(name="--until-idle", validator=validators.Number(gt=0))] = None,
     common: Common | None = None,
 ) -> None:
@@ -29,6 +31,8 @@ def worker(
         Port of /health and /metrics; 0 takes any free one.
     run_id
         The run_id of the rows written.
+    workers
+        Processes of one group that share the partitions; their web pages are on the port given and those after it.
     until_idle
         Seconds without an event, once there was one, after which it stops by itself.
     """
@@ -41,4 +45,12 @@ def worker(
     if web_port is not None:
         settings = replace(settings, stream=replace(settings.stream, web_port=web_port))
     # The program takes --debug for all commands, before this one sees its options.
-    run_worker(settings, run_id=run_id, until_idle_s=until_idle, debug="--debug" in sys.argv)
+    debug = "--debug" in sys.argv
+    if workers == 1:
+        run_worker(settings, run_id=run_id, until_idle_s=until_idle, debug=debug)
+        return
+    if until_idle is not None:
+        raise Misuse("worker: --until-idle is for one worker; leave it out, or --workers")
+    from pipeline.stream.several import run_workers
+
+    run_workers(settings, workers, run_id=run_id, debug=debug)

@@ -118,7 +118,7 @@ class EmbeddedBroker:
             stderr=log,
             start_new_session=True,
             env={name: value for name, value in os.environ.items() if not name.startswith("OTEL_")},
-            preexec_fn=_die_with_parent(),
+            preexec_fn=die_with_parent(),
         )
 
     def _wait_until_it_answers(self) -> bool:
@@ -156,13 +156,14 @@ def broker_program() -> str:
         ) from error
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
+    """What a new process calls so that SIGTERM reaches it when the one that started it ends; None where no kernel does that."""
     try:
         prctl = ctypes.CDLL(None, use_errno=True).prctl
     except (OSError, AttributeError):
         return None  # not Linux: the broker then outlives a killed worker until `stop`
 
-    def die_with_parent() -> None:
+    def ask_for_it() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
-    return die_with_parent
+    return ask_for_it

@@ -51,9 +51,9 @@ def at_most(name: str, value: float, target: float, unit: str, note: str = "") -
     return Figure(name, f"{value:,.2f} {unit}{note}".strip(), f"<= {target:,g} {unit}".strip(), value <= target)
 
 
-def show(figures: Iterable[Figure]) -> None:
+def show(figures: Iterable[Figure], title: str = "Stillwatch: speed") -> None:
     """Print the table."""
-    table = Table(title="Stillwatch: speed", title_justify="left")
+    table = Table(title=title, title_justify="left")
     for column in ("what", "measured", "target", ""):
         table.add_column(column)
     for one in figures:

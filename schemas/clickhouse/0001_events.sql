@@ -66,7 +66,10 @@ CREATE TABLE IF NOT EXISTS api_calls
     written_at DateTime('UTC') MATERIALIZED now('UTC') COMMENT 'When the row was written' CODEC(ZSTD(1)),
     -- ClickHouse does not carry a condition on a DateTime64 over to toDate() in the sorting key; this index does, since
     -- the rows of a granule are of one day.
-    INDEX by_time ts TYPE minmax GRANULARITY 1
+    INDEX by_time ts TYPE minmax GRANULARITY 1,
+    -- Who else has this address or this means of payment? A granule holds the calls of few accounts, so most are passed over.
+    INDEX by_address client_ip TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_payment payment_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(delivery_rank)
 PARTITION BY toYYYYMM(ts)

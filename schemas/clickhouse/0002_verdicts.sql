@@ -52,12 +52,14 @@ CREATE TABLE IF NOT EXISTS account_windows
     score Float32 COMMENT 'Calibrated anomaly of the window, 0 to 1' CODEC(ZSTD(3)),
     reasons Array(Tuple(feature LowCardinality(String), observed Float32, expected Float32, share Float32))
         COMMENT 'Features that moved the score' CODEC(ZSTD(1)),
-    written_at DateTime('UTC') MATERIALIZED now('UTC') COMMENT 'When the row was written' CODEC(ZSTD(1))
+    written_at DateTime('UTC') MATERIALIZED now('UTC') COMMENT 'When the row was written' CODEC(ZSTD(1)),
+    -- As in api_calls: carries a time range over to the day in the sorting key.
+    INDEX by_time window_start TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(window_start)
--- Windows of one length are asked for together; an account's series then lies in one piece.
-ORDER BY (run_id, window_s, account_id, window_start)
+-- Windows of one length are asked for together, mostly those of some days; within a day an account's lie in one piece.
+ORDER BY (run_id, window_s, toDate(window_start, 'UTC'), account_id, window_start)
 TTL written_at + INTERVAL 400 DAY
 SETTINGS non_replicated_deduplication_window = 10000
 COMMENT 'A row per closed window of an account';
@@ -71,6 +73,7 @@ CREATE TABLE IF NOT EXISTS account_daily_scores
     account_id String COMMENT 'Account' CODEC(ZSTD(1)),
     peak_score SimpleAggregateFunction(max, Float32) COMMENT 'Highest score of a call' CODEC(ZSTD(1)),
     peak_at AggregateFunction(argMax, DateTime64(3, 'UTC'), Float32) COMMENT 'When it was; read with argMaxMerge()',
+    window_score SimpleAggregateFunction(max, Float32) COMMENT 'Highest score of a window of ten minutes or more' CODEC(ZSTD(1)),
     scored SimpleAggregateFunction(sum, UInt64) COMMENT 'Scored calls' CODEC(T64, ZSTD(1)),
     above_99 SimpleAggregateFunction(sum, UInt64) COMMENT 'Calls with a score of 0.99 or more' CODEC(T64, ZSTD(1)),
     above_999 SimpleAggregateFunction(sum, UInt64) COMMENT 'Calls with a score of 0.999 or more' CODEC(T64, ZSTD(1))
@@ -92,6 +95,12 @@ SELECT
     countIf(score >= 0.99) AS above_99,
     countIf(score >= 0.999) AS above_999
 FROM call_scores
+GROUP BY run_id, day, account_id;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS account_daily_window_scores_view TO account_daily_scores AS
+SELECT run_id, toDate(window_start, 'UTC') AS day, account_id, max(score) AS window_score
+FROM account_windows
+WHERE window_s >= 600
 GROUP BY run_id, day, account_id;
 
 -- No partitions: versions of an incident must meet in one, and there are few rows. The highest version stays.

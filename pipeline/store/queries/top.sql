@@ -7,17 +7,26 @@ WITH
     scores AS
     (
         SELECT account_id, max(account_daily_scores.peak_score) AS peak_score, argMaxMerge(account_daily_scores.peak_at) AS peak_at,
-            sum(scored) AS calls, sum(account_daily_scores.above_99) AS above_99
+            max(account_daily_scores.window_score) AS window_score, sum(scored) AS calls,
+            sum(account_daily_scores.above_99) AS above_99
         FROM account_daily_scores
         WHERE run_id = {run_id:String} AND day >= oldest
         GROUP BY account_id
     ),
     windows AS
     (
-        SELECT account_id, sumIf(account_windows.output_tokens, window_s = 600) AS output_tokens,
-            max(account_windows.score) AS window_score
-        FROM account_windows FINAL
-        WHERE run_id = {run_id:String} AND window_s IN (600, 3600, 86400) AND window_start >= oldest
+        -- The tokens of a day are in its window once that has closed; until then, in those of ten minutes.
+        SELECT account_id, sum(greatest(whole, so_far)) AS output_tokens
+        FROM
+        (
+            SELECT account_id, toDate(window_start, 'UTC') AS day,
+                sumIf(account_windows.output_tokens, window_s = 86400) AS whole,
+                sumIf(account_windows.output_tokens, window_s = 600) AS so_far
+            FROM account_windows FINAL
+            WHERE run_id = {run_id:String}
+                AND (window_s = 86400 AND window_start >= oldest OR window_s = 600 AND window_start >= greatest(oldest, newest - 1))
+            GROUP BY account_id, day
+        )
         GROUP BY account_id
     ),
     raised AS
@@ -31,7 +40,7 @@ WITH
     )
 SELECT
     scores.account_id AS account_id,
-    greatest(scores.peak_score, windows.window_score) AS peak_score,
+    greatest(scores.peak_score, scores.window_score) AS peak_score,
     scores.peak_at AS peak_at,
     scores.calls AS calls,
     scores.above_99 AS above_99,

@@ -84,11 +84,15 @@ async def _send(
     try:
         producer = await _started(servers, patience_s)
         try:
-            outgoing = _Outgoing(producer, settings, report)
+            partitions = len(await producer.partitions_for(settings.api_calls_topic))
+            outgoing = _Outgoing(producer, settings, partitions, report)
             with _Reader(results) as reader:
                 while (chunk := await reader.next_chunk()) is not None:
+                    now_ms = time.time_ns() // 1_000_000
                     for result in chunk:
-                        await outgoing.add(result)
+                        full = outgoing.add(result, now_ms)
+                        if full is not None:
+                            await outgoing.send(*full)
                     if not chunk or outgoing.due():
                         await outgoing.flush()
                     report.seconds = time.monotonic() - began
@@ -132,18 +136,20 @@ async def _started(servers: Sequence[str], patience_s: float) -> aiokafka.AIOKaf
 class _Outgoing:
     """Batches being filled, one per partition, and those under way."""
 
-    def __init__(self, producer: aiokafka.AIOKafkaProducer, settings: StreamSettings, report: SendReport) -> None:
+    def __init__(
+        self, producer: aiokafka.AIOKafkaProducer, settings: StreamSettings, partitions: int, report: SendReport
+    ) -> None:
         self._producer = producer
         self._settings = settings
+        self._partitions = partitions
         self._report = report
-        self._partitions: dict[str, int] = {}
         self._partition_of: dict[str, tuple[bytes, int]] = {}
         self._filling: dict[tuple[str, int], Any] = {}
         self._under_way: set[asyncio.Future[Any]] = set()
         self._flushed_at = time.monotonic()
 
-    async def add(self, result: ApiCall | Rejected) -> None:
-        now_ms = time.time_ns() // 1_000_000
+    def add(self, result: ApiCall | Rejected, now_ms: int) -> tuple[tuple[str, int], Any] | None:
+        """Put one into the batch of its partition; a batch that this filled, to be sent before more is added."""
         if isinstance(result, Rejected):
             self._report.rejected[result.reason] += 1
             topic, partition, key, value = self._settings.rejected_topic, 0, None, pack(result)
@@ -152,7 +158,7 @@ class _Outgoing:
             topic = self._settings.api_calls_topic
             found = self._partition_of.get(result.account_id)
             if found is None:
-                found = await self._place(topic, result.account_id)
+                found = self._place(result.account_id)
             key, partition = found
             value = encode(result)
         self._report.sent_bytes += len(value)
@@ -160,10 +166,11 @@ class _Outgoing:
         batch = self._filling.get(place)
         if batch is None:
             batch = self._filling[place] = self._producer.create_batch()
-        if batch.append(timestamp=now_ms, key=key, value=value) is None:
-            await self._send(place, batch)
-            batch = self._filling[place] = self._producer.create_batch()
-            batch.append(timestamp=now_ms, key=key, value=value)
+        if batch.append(timestamp=now_ms, key=key, value=value) is not None:
+            return None
+        next_batch = self._filling[place] = self._producer.create_batch()
+        next_batch.append(timestamp=now_ms, key=key, value=value)
+        return place, batch
 
     def due(self) -> bool:
         return time.monotonic() - self._flushed_at > LINGER_S
@@ -171,7 +178,8 @@ class _Outgoing:
     async def flush(self) -> None:
         """Send what is filled in part."""
         for place, batch in list(self._filling.items()):
-            await self._send(place, batch)
+            del self._filling[place]
+            await self.send(place, batch)
         self._flushed_at = time.monotonic()
 
     async def finish(self) -> None:
@@ -180,8 +188,8 @@ class _Outgoing:
         while self._under_way:
             await self._wait(asyncio.ALL_COMPLETED)
 
-    async def _send(self, place: tuple[str, int], batch: Any) -> None:
-        self._filling.pop(place, None)
+    async def send(self, place: tuple[str, int], batch: Any) -> None:
+        """Hand a batch to the client; waits while too many are under way."""
         if not batch.record_count():
             return
         while len(self._under_way) >= BATCHES_UNDER_WAY:
@@ -194,13 +202,11 @@ class _Outgoing:
         for future in done:
             future.result()
 
-    async def _place(self, topic: str, account_id: str) -> tuple[bytes, int]:
-        if topic not in self._partitions:
-            self._partitions[topic] = len(await self._producer.partitions_for(topic))
+    def _place(self, account_id: str) -> tuple[bytes, int]:
         key = account_id.encode()
         if len(self._partition_of) >= ACCOUNTS_REMEMBERED:
             self._partition_of.clear()
-        found = self._partition_of[account_id] = (key, (murmur2(key) & 0x7FFFFFFF) % self._partitions[topic])
+        found = self._partition_of[account_id] = (key, (murmur2(key) & 0x7FFFFFFF) % self._partitions)
         return found
 
 

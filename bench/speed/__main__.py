@@ -14,7 +14,7 @@ from bench.speed import ingest, latency, start, whole_worker
 from bench.speed.place import TOPIC, broker, measured, write_events
 from bench.speed.report import Figure, as_json, at_least, at_most, show
 
-SAME_WORK = ("handwritten", "stillwatch", "quix", "bytewax_flow", "plain_faust")
+SAME_WORK = ("handwritten", "stillwatch", "stillwatch_river", "quix", "bytewax_flow", "plain_faust")
 TARGETS = {"quix": 1.3, "bytewax_flow": 2.5, "plain_faust": 4.0, "handwritten": 0.85}
 RESULTS = Path(__file__).parents[1] / "results" / "latest.json"
 GIB = 1 << 30

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import faust
@@ -32,10 +32,9 @@ class CompiledModels:
         return self._trees.judge(slots, tokens / (tokens + 1000.0), np.zeros_like(slots)).raw
 
 
-def main(server: str, topic: str, events: int) -> None:
-    models, watch = CompiledModels(), Stopwatch(events)
-    # Loads the compiled loops.
-    CompiledModels().score([Call("nobody")])
+def main(server: str, topic: str, events: int, score_batch: Callable[[Sequence[Call]], object]) -> None:
+    """Consume `events` with `score_batch` for the calls of each fetched batch."""
+    watch = Stopwatch(events)
     decode = msgspec.json.Decoder(Call).decode
     settings = StreamSettings(broker=f"kafka://{server}", group=new_group("stillwatch"), session_timeout_s=6.0)
     app = create_stream_app(settings, [server], web=False)
@@ -44,7 +43,7 @@ def main(server: str, topic: str, events: int) -> None:
         async for event in stream.noack().events():
             watch.start()
             records = event.value.records
-            models.score([decode(record.value) for record in records])
+            score_batch([decode(record.value) for record in records])
             watch.done(len(records))
             app.consumer.ack(event.message)
 
@@ -56,4 +55,6 @@ def main(server: str, topic: str, events: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*arguments())
+    # Loads the compiled loops.
+    CompiledModels().score([Call("nobody")])
+    main(*arguments(), CompiledModels().score)

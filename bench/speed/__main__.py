@@ -11,13 +11,15 @@ from statistics import median
 from typing import Any
 
 from bench.speed import ingest, latency, start, whole_worker
-from bench.speed.place import TOPIC, broker, measured, write_events
+from bench.speed.place import TOPIC, broker, measured, write_events, write_many_accounts
 from bench.speed.report import Figure, as_json, at_least, at_most, show
 
 SAME_WORK = ("handwritten", "stillwatch", "stillwatch_river", "quix", "bytewax_flow", "plain_faust")
 TARGETS = {"quix": 1.3, "bytewax_flow": 2.5, "plain_faust": 4.0, "handwritten": 0.85}
 RESULTS = Path(__file__).parents[1] / "results" / "latest.json"
 GIB = 1 << 30
+#: Topic of the calls of many accounts.
+MANY = "api-calls-of-many"
 Raw = dict[str, Any]
 
 
@@ -40,16 +42,19 @@ def main() -> None:
             for number in range(rounds):
                 say(f"round {number + 1} of {rounds}")
                 raw["rounds"].append(_round(server, events, same, whole))
+            many = 10_000 if options.quick else 100_000
+            say(f"a worker with {many:,} active accounts")
+            write_many_accounts(events, whole, many)
+            ingest.run(events.with_suffix(".many"), server, MANY)
+            raw["many"] = whole_worker.run(server, whole, MANY)
             say(f"latency at {latency.RATE:,} events/s")
             raw["latency"] = latency.run(server, events)
         say("start")
         raw["help_s"] = [start.help_seconds() for _ in range(7)]
         raw["ready_s"] = start.worker_ready_seconds()
-    counts = [1_000, 10_000] if options.quick else [1_000, 10_000, 100_000]
-    for count in counts + [1_000_000] * options.million:
+    for count in [1_000, 10_000] if options.quick else [1_000, 10_000, 100_000, 1_000_000]:
         say(f"{count:,} accounts")
         raw.setdefault("accounts", {})[str(count)] = measured("bench.speed.many_accounts", count)
-    many = 10_000 if options.quick else 100_000
     say(f"states of {many:,} accounts")
     with tempfile.TemporaryDirectory(prefix="stillwatch-bench-") as folder:
         raw["states"] = measured("bench.speed.recovery", "write", f"{folder}/store", many)
@@ -114,11 +119,23 @@ def _figures(raw: Raw) -> list[Figure]:
         figures.append(Figure("whole worker: memory, 500 accounts", f"{resident / GIB:,.2f} GiB"))
     return (
         figures
+        + _figures_of_many(raw["many"])
         + _figures_of_latency(raw["latency"])
         + _figures_of_accounts(raw["accounts"])
         + _figures_of_states(raw["states"], raw["recovery"])
         + _figures_of_programs(raw)
     )
+
+
+def _figures_of_many(found: Raw) -> list[Figure]:
+    if "error" in found:
+        return [Figure("whole worker, many accounts", f"failed: {found['error']}")]
+    accounts = f"{found['accounts']:,} active accounts"
+    rate = found["events"] / found["seconds"]
+    return [
+        Figure(f"whole worker, {accounts}", f"{rate:,.0f}/s"),
+        at_most(f"whole worker: memory, {accounts}", found["rss_bytes"] / 1e9, 1.5, "GB"),
+    ]
 
 
 def _figures_of_latency(found: Raw) -> list[Figure]:
@@ -155,9 +172,9 @@ def _figures_of_accounts(found: dict[str, Raw]) -> list[Figure]:
     ]
     if good:
         costs = [result["microseconds_per_event"] for result in good.values()]
-        figures.append(at_most(f"engine: growth up to {max(good):,} accounts", max(costs) / costs[0], 1.3, ""))
+        figures.append(at_most(f"engine: growth up to {max(good):,} accounts", max(costs) / min(costs), 1.3, ""))
         largest = good[max(good)]
-        figures.append(at_most(f"engine: memory, {max(good):,} accounts", largest["rss_bytes"] / GIB, 1.5, "GiB"))
+        figures.append(Figure(f"engine: memory, {max(good):,} accounts", f"{largest['rss_bytes'] / GIB:.2f} GiB"))
         figures.append(at_most("engine: state of an account", largest["bytes_per_account"] / 1024, 10, "KiB"))
     return figures
 
@@ -176,7 +193,6 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.speed", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="10,000 events, one round, up to 10,000 accounts")
     parser.add_argument("--rounds", type=int, help="rounds of which the medians are taken; 3, with --quick 1")
-    parser.add_argument("--million", action="store_true", help="also 1,000,000 accounts: needs much memory")
     parser.add_argument("--broker", metavar="HOST:PORT", help="Apache Kafka with no topic api-calls yet; else embedded")
     return parser.parse_args()
 

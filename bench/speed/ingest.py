@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.speed.place import STILLWATCH
+from bench.speed.place import STILLWATCH, TOPIC
 
 
-def run(path: Path, server: str) -> dict[str, Any]:
+def run(path: Path, server: str, topic: str = TOPIC) -> dict[str, Any]:
     """Send the file; also what fills the topic for the other measurements."""
     began = time.perf_counter()
     command = [STILLWATCH, "ingest", str(path), "--broker", f"kafka://{server}", "--json"]
+    command += ["--set", f"stream.api_calls_topic={topic}"]
     done = subprocess.run(command, capture_output=True, text=True)
     seconds = time.perf_counter() - began
     if done.returncode:

@@ -38,6 +38,15 @@ def write_events(path: Path, events: int) -> None:
         raise SystemExit(f"bench: the scenario made {written} events of {events}; raise its days in {__file__}")
 
 
+def write_many_accounts(path: Path, events: int, accounts: int) -> None:
+    """Those calls again, of `accounts` accounts in turn: each is active, and none more than another."""
+    with path.open("rb") as given:
+        calls = [json.loads(line) for line in islice(given, events)]
+    with path.with_suffix(".many").open("w") as file:
+        for number, call in enumerate(calls):
+            file.write(json.dumps({**call, "account_id": f"account-{number % accounts}"}) + "\n")
+
+
 @contextmanager
 def broker(home: Path, address: str | None) -> Iterator[str]:
     """`host:port` of an empty broker: the embedded one, started for this, or Apache Kafka at `address`."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from bench.speed.place import PATIENCE_S, STILLWATCH
+from bench.speed.place import PATIENCE_S, STILLWATCH, TOPIC
 from bench.speed.same_work.work import new_group
 from pipeline.store.client import connect
 from pipeline.stream.address import free_port
@@ -23,6 +23,7 @@ RECEIVED = re.compile(r"^stillwatch_events_received_total (\d+)", re.M)
 CALLS = re.compile(r'^stillwatch_rows_written_total\{table="api_calls"\} (\d+)', re.M)
 SCORES = re.compile(r'^stillwatch_rows_written_total\{table="call_scores"\} (\d+)', re.M)
 CHECKPOINTS = re.compile(r"^stillwatch_checkpoints_total (\d+)", re.M)
+ACCOUNTS = re.compile(r"^stillwatch_accounts (\d+)", re.M)
 #: Seconds between two checkpoints of a partition; by default 30, which would be more than the whole measurement.
 CHECKPOINT_S = 2
 BYTES = """
@@ -31,7 +32,7 @@ FROM system.parts WHERE active AND database = 'stillwatch' GROUP BY table ORDER 
 """
 
 
-def run(server: str, events: int) -> dict[str, Any]:
+def run(server: str, events: int, topic: str = TOPIC) -> dict[str, Any]:
     """Start a worker on a topic that holds `events` and wait until all rows are in the store."""
     with tempfile.TemporaryDirectory(prefix="stillwatch-bench-") as folder:
         store = f"chdb:{Path(folder) / 'store'}"
@@ -39,7 +40,7 @@ def run(server: str, events: int) -> dict[str, Any]:
         log = Path(folder) / "worker.log"
         command = [STILLWATCH, "worker", "--broker", f"kafka://{server}", "--store", store, "--web-port", str(port)]
         command += ["--set", f"stream.group={new_group('worker')}", "--set", "stream.session_timeout_s=6"]
-        command += ["--set", f"stream.checkpoint_s={CHECKPOINT_S}"]
+        command += ["--set", f"stream.checkpoint_s={CHECKPOINT_S}", "--set", f"stream.api_calls_topic={topic}"]
         with log.open("wb") as errors:
             process = subprocess.Popen(command, cwd=folder, stderr=errors)
         try:
@@ -77,6 +78,7 @@ def _watch(process: subprocess.Popen[bytes], page: str, events: int) -> dict[str
                 "cpu_seconds": used,
                 "rss_bytes": program.memory_info().rss,
                 "checkpoints": _number(CHECKPOINTS, text),
+                "accounts": _number(ACCOUNTS, text),
             }
         time.sleep(POLL_S)
     return {"error": "the worker ended early" if process.poll() is not None else f"not done within {PATIENCE_S} s"}

@@ -73,6 +73,11 @@ class Checkpoints:
         self._moved_at: float | None = None
         self._under_way = 0
         self._durable_at = clock()
+        self._halted = False
+
+    def halt(self) -> None:
+        """Take no more: the engine holds a part of a batch whose effects will never be durable."""
+        self._halted = True
 
     def moved(self) -> None:
         """The engine has taken events in."""
@@ -93,7 +98,7 @@ class Checkpoints:
 
     def due(self, *, hurry: bool) -> bool:
         """Whether to take a checkpoint now; with `hurry` as soon as there is anything new."""
-        if self._moved_at is None:
+        if self._moved_at is None or self._halted:
             return False
         now = self._clock()
         since = now - self._taken_at

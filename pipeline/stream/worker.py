@@ -185,6 +185,7 @@ class StreamWorker:
                 )
                 effects = None
             if effects is None:
+                self._halt_checkpoints(batch.tp)
                 self.consumer.abandon(message)
             else:
                 # The message stays until its ack, which may wait for the next checkpoint; the records need not.
@@ -193,6 +194,11 @@ class StreamWorker:
         self.last_batch_at = time.monotonic()
         if self._draining:
             self._look.set()
+
+    def _halt_checkpoints(self, tp: TP) -> None:
+        # The engine may have taken in what is abandoned now. In no state, it will be read again.
+        if tp.topic == self.settings.stream.api_calls_topic and tp.partition in self.lanes:
+            self.lanes[tp.partition].checkpoints.halt()
 
     async def _hand_over(self, effects: Effects) -> None:
         done = effects.done

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -139,6 +140,13 @@ def received(deployment: Deployment) -> int:
     return int(deployment.health().get("received", 0))
 
 
+def committed(deployment: Deployment) -> int:
+    """Offsets of api-calls committed, summed over the partitions."""
+    topic = re.escape(deployment.settings.stream.api_calls_topic)
+    found = re.findall(rf'stillwatch_committed_offset{{topic="{topic}".*?}} (\S+)', deployment.page("/metrics"))
+    return sum(int(float(one)) for one in found)
+
+
 def test_good_and_bad_records_are_all_accounted_for(deployment: Deployment) -> None:
     deployment.start()
     deployment.until(lambda: deployment.health().get("state") == "ok")
@@ -203,6 +211,9 @@ def test_a_killed_worker_reads_again_from_the_committed_offset_and_skips_nothing
 def test_too_many_rejects_stop_the_worker_instead_of_emptying_the_topic(deployment: Deployment) -> None:
     deployment.start()
     deployment.until(lambda: deployment.health().get("state") == "ok")
+    # From committed offsets on a worker trusts the states: none may hold the batch that was too much.
+    deployment.send(range(300))
+    deployment.until(lambda: committed(deployment) == 300)
     deployment.send_raw([b"not json"] * 3000)
     assert deployment.workers[-1].wait(PATIENCE_S) == 1
     assert "stream.reject_share_limit" in deployment.log().splitlines()[-1]

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint types contracts bench clean
+.PHONY: install demo test test-faults lint types contracts bench clean
 
 install: $(STAMP)
 
@@ -21,6 +21,11 @@ demo: install
 # group, which share what took long to make, run in one process.
 test: install
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
+
+# The promises on Apache Kafka itself (Java 17 and Maven), with 50 kills instead of 3.
+test-faults: install
+	$(BIN)/python tests/apache_kafka/server.py $(BIN)/python -m pytest --numprocesses 2 --kills 50 \
+	  -m 'broker and not embedded_only' tests/faults
 
 lint: install
 	$(BIN)/ruff check .

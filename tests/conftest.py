@@ -19,6 +19,11 @@ from pipeline.stream.topics import ensure_topics, topic_specs
 _databases = itertools.count()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make test-faults` kills more often than `make test` has the time for."""
+    parser.addoption("--kills", type=int, default=3, help="how often the tests of recovery kill a worker")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that talks to a broker, so that `.ci/run` can run it again against Apache Kafka itself."""
     for item in items:
@@ -59,6 +64,12 @@ def store(request: pytest.FixtureRequest) -> Store:
     """The same test against both ways to ClickHouse."""
     found: Store = request.getfixturevalue(f"{request.param}_store")
     return found
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    """How often a worker is killed."""
+    return int(request.config.getoption("--kills"))
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,8 @@ ASK_S = 0.05
 WARM_UP = 0.4
 #: Incidents are rare; with this threshold a single hour among the strangest 250th opens one, so there are enough to measure.
 OPEN_AT = 2.5
+#: The embedded broker holds a fetch that finds nothing for as long as it may, also when a record comes meanwhile.
+FETCH_MAX_WAIT_MS = 20
 PATIENCE_S = 60.0
 ROWS = "SELECT partition, max(offset) FROM api_calls GROUP BY partition"
 
@@ -92,7 +94,9 @@ async def _measure(
     loop = asyncio.get_running_loop()
     async with (
         aiokafka.AIOKafkaProducer(bootstrap_servers=server, linger_ms=2) as producer,
-        aiokafka.AIOKafkaConsumer(settings.stream.incidents_topic, bootstrap_servers=server) as consumer,
+        aiokafka.AIOKafkaConsumer(
+            settings.stream.incidents_topic, bootstrap_servers=server, fetch_max_wait_ms=FETCH_MAX_WAIT_MS
+        ) as consumer,
     ):
         found: list[tuple[float, Incident]] = []
         listening = asyncio.create_task(_listen(consumer, found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from river.anomaly import GaussianScorer, HalfSpaceTrees
@@ -13,6 +13,7 @@ from river.base import AnomalyDetector, Estimator, SupervisedAnomalyDetector
 from pipeline.detectors.base import Detector
 from pipeline.detectors.gaussian import GaussianDetector
 from pipeline.detectors.half_space_trees import HalfSpaceTreesDetector
+from pipeline.detectors.novelty import NoveltyDetector
 from pipeline.detectors.peer import PeerDetector
 from pipeline.detectors.river_models import RiverDetector
 from pipeline.features.layout import EVENT_FEATURES
@@ -20,7 +21,10 @@ from pipeline.features.window import WINDOW_FEATURES
 from pipeline.settings import DetectorSettings
 
 #: The models of Stillwatch itself, by the name that settings use.
-OWN_MODELS = {"stillwatch.PeerLocationScale": PeerDetector}
+OWN_MODELS: dict[str, Callable[..., Detector]] = {
+    "stillwatch.PeerLocationScale": PeerDetector,
+    "stillwatch.Novelty": NoveltyDetector,
+}
 #: Parameters of half-space trees that the compiled form needs to be positive whole numbers.
 _COUNTS_OF_TREES = ("n_trees", "height", "window_size")
 #: Limits of a feature for models that want them: logarithms of counts stay below ln(10^11).

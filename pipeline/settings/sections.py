@@ -84,7 +84,8 @@ class DetectorSettings(Section, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=40, pattern="^[a-z0-9_]+$")]
     """Stands in reasons and metrics; unique."""
     model: str = "stillwatch.PeerLocationScale"
-    """A model of Stillwatch (`stillwatch.…`), or any anomaly detector of River (`river.anomaly.HalfSpaceTrees`)."""
+    """A model of Stillwatch (`stillwatch.PeerLocationScale`, `stillwatch.Novelty`), or any anomaly detector of River
+    (`river.anomaly.HalfSpaceTrees`)."""
     on: str = "window"
     """`event` or `window`."""
     window_s: int = 0

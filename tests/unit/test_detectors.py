@@ -37,6 +37,8 @@ def window_detector(model: str, **changes: object) -> DetectorSettings:
 EVERY = [
     *EngineSettings().detectors,
     window_detector("stillwatch.PeerLocationScale"),
+    window_detector("stillwatch.Novelty"),
+    window_detector("stillwatch.Novelty", parameters={"memory": 5, "learning": 3}),
     *(window_detector(f"river.anomaly.{name}") for name in RIVER),
     *(window_detector(f"river.anomaly.{name}", scope="partition") for name in RIVER),
     window_detector("river.anomaly.OneClassSVM", scaler="river.preprocessing.StandardScaler"),

@@ -1,0 +1,1 @@
+"""Detection on public, labelled data, beside what others have published on it."""

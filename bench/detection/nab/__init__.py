@@ -1,0 +1,1 @@
+"""The Numenta Anomaly Benchmark: its corpus, its scoring, and Stillwatch on it."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from replay.scenarios.extraction import Extraction, heavy, pool, ramp, stolen_key
+from replay.scenarios.extraction import heavy, ramp, stolen_key
 from replay.scenarios.identity import Random
+from replay.scenarios.pool import PoolPlan, pool
 from replay.scenarios.population import Span, population
-from replay.scenarios.simulation import Simulation
+from replay.scenarios.simulation import Part
 
 
-def late_2024(accounts: int, span: Span, seed: int) -> Simulation:
+def late_2024(accounts: int, span: Span, seed: int) -> Iterator[Part]:
     """About `accounts` accounts; under 6% of them extract when there are 300, under 3% when there are 2,000.
 
     Each account draws from a random stream of its own, so that asking for more accounts does not change the others.
@@ -19,23 +22,12 @@ def late_2024(accounts: int, span: Span, seed: int) -> Simulation:
     alone = max(1, round(accounts * 0.002)) + (1 if accounts >= 200 else 0)
     members = max(3, round(5 + accounts * 0.0115))
     honest = max(1, accounts - 3 * alone - members)
-    streams = population(honest, honest_seed.spawn(honest), span)
+    yield from population(honest_seed.spawn(honest), span)
     # Enough seeds for any size: one for the pool, then three for each round of extractions.
     seeds = extracting_seed.spawn(1 + 3 * alone)
-    found = [pool(members, _random(seeds[0]), span)]
-    for index in range(alone):
-        found.extend(_round(seeds[1 + 3 * index : 4 + 3 * index], span))
-    for one in found:
-        streams.extend(one.streams)
-    return Simulation(streams, [label for one in found for label in one.labels])
-
-
-def _round(seeds: list[np.random.SeedSequence], span: Span) -> list[Extraction]:
-    return [
-        heavy(_random(seeds[0]), span),
-        ramp(_random(seeds[1]), span),
-        stolen_key(_random(seeds[2]), span),
-    ]
+    yield from pool(PoolPlan(members), _random(seeds[0]), span)
+    for index, seed_of_one in enumerate(seeds[1:]):
+        yield (heavy, ramp, stolen_key)[index % 3](_random(seed_of_one), span)
 
 
 def _random(seed: np.random.SeedSequence) -> Random:

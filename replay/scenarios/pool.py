@@ -27,12 +27,18 @@ from replay.scenarios.rhythm import DAY_MS, SLOT_MS, SLOTS_A_DAY, Times
 from replay.scenarios.simulation import Part, label_of
 from replay.scenarios.workload import Workload, ordinary_workload
 
+#: Addresses of a pool that one member uses, at most.
+_MOST_ADDRESSES = 16
+
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
     """How a pool works; the defaults are those of late-2024. Ranges are drawn from evenly, ends of integers not included."""
 
     size: int
+    """Places, each of which a member holds until it is banned and another replaces it."""
+    counts_replaced: bool = False
+    """Whether `size` is the number of accounts instead, those that replace others among them."""
     kind: str = "pool"
     rate: tuple[float, float] = (15.0, 45.0)
     """Calls a day of a member that extract, on average; one value is drawn for the pool."""
@@ -81,7 +87,10 @@ def pool(plan: PoolPlan, random: Random, span: Span) -> Iterator[Part]:
     cover = ordinary_workload(random, "chat")
     seats: list[_Seat] = []
     for payment in _payments(plan, random):
+        if plan.counts_replaced and len(seats) >= plan.size:
+            break
         seats += _sittings(plan, sample, payment, begin, end, random, span)
+    seats = seats[: plan.size] if plan.counts_replaced else seats
     hours = _shift(random, span)
     each = float(random.uniform(*plan.rate)) * span.rate_scale
     deal = {"turn": _in_turn, "waves": _in_waves, "own": _at_own_times}[plan.timing]
@@ -181,7 +190,8 @@ def _payments(plan: PoolPlan, random: Random) -> list[str]:
 def _member(sample: Identity, payment: str, begin: int, random: Random, span: Span) -> Identity:
     # Opened in batches some days before, within half an hour of each other.
     opened = span.start_ms + begin * SLOT_MS - int(random.integers(1, 4)) * DAY_MS + int(random.integers(0, 1_800_000))
-    first = int(random.integers(0, len(sample.addresses)))
+    count = len(sample.addresses)
+    first = int(random.integers(0, count))
     own = new_identity(random, opened)
     return replace(
         sample,
@@ -191,7 +201,7 @@ def _member(sample: Identity, payment: str, begin: int, random: Random, span: Sp
         key_ids=own.key_ids,
         payment_id=payment,
         signup_ts=opened,
-        addresses=sample.addresses[first:] + sample.addresses[:first],
+        addresses=tuple(sample.addresses[(first + step) % count] for step in range(min(count, _MOST_ADDRESSES))),
     )
 
 

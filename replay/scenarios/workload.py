@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,10 @@ class Columns:
     speed: NDArray[np.float64]
     """Milliseconds per output token."""
     first_token_ms: NDArray[np.float64]
+
+    def of(self, chosen: NDArray[np.bool_]) -> Columns:
+        """The columns of the chosen calls."""
+        return Columns(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
 def ordinary_workload(random: Random, kind: str | None = None) -> Workload:

@@ -7,19 +7,19 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.event import ApiCall
 from replay.scenarios import DECEMBER_2024, Mix, Simulation, generate
 from replay.scenarios.elicitation import varied
-from replay.scenarios.identity import REASONING_MODELS
+from replay.scenarios.identity import REASONING_MODELS, new_identity
 from replay.scenarios.market import NEW_MODEL, Market, new_market
 from replay.scenarios.mix import source
 from replay.scenarios.mixed import ALONE
-from replay.scenarios.pool import PoolPlan, pool
+from replay.scenarios.pool import PoolPlan, _in_turn, _Seat, pool
 from replay.scenarios.population import Span
-from replay.scenarios.rhythm import DAY_MS
+from replay.scenarios.rhythm import DAY_MS, SLOT_MS, flat
 from replay.scenarios.simulation import Part
 
 SPAN = Span(DECEMBER_2024, 21)
@@ -154,6 +154,23 @@ def test_calls_are_dealt_out_in_turn() -> None:
     assert np.mean([each == rounds[0] for each in rounds]) > 0.95
     counts = Counter(members).values()
     assert max(counts) - min(counts) <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(1, 80)), min_size=1, max_size=8), st.integers(0, 100))
+def test_the_turn_goes_on_when_members_come_and_go(spans: list[tuple[int, int]], seed: int) -> None:
+    member = new_identity(source(seed, 5), SPAN.start_ms)
+    seats = [_Seat(member, begin, begin + length) for begin, length in spans]
+    dealt = _in_turn(seats, flat(SPAN.days), 200.0, source(seed, 6), SPAN)
+    order = sorted((ts, index) for index, times in enumerate(dealt) for ts in times.tolist())
+    assume(len({ts for ts, _ in order}) == len(order))
+    last = -1
+    for ts, index in order:
+        slot = (ts - SPAN.start_ms) // SLOT_MS
+        working = [at for at, seat in enumerate(seats) if seat.begin <= slot < seat.end]
+        # The first that works after whoever was last, or the first of all.
+        assert index == next((at for at in working if at > last), working[0])
+        last = index
 
 
 def test_in_waves_members_call_within_minutes_of_each_other() -> None:

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import re
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,15 @@ def test_a_spool_gives_what_memory_gives(tmp_path):
     with spooled(parts("mixed", **made)) as spool:
         assert list(spool.calls()) == list(inside.calls())
         assert spool.labels == inside.labels
+
+
+def test_calls_of_one_time_come_in_the_order_of_their_streams():
+    (stream,) = next(iter(parts("mixed", accounts=10, days=3, seed=1))).streams
+    streams = [replace(stream, identity=replace(stream.identity, account_id=f"{number:03}")) for number in range(40)]
+    moments = itertools.groupby(Simulation(streams, []).calls(), key=lambda call: call.ts)
+    rounds = [[call.account_id for call in found] for _, found in moments]
+    assert rounds
+    assert all(accounts == sorted(accounts) for accounts in rounds)
 
 
 def test_a_spool_may_be_written_in_many_goes(monkeypatch):

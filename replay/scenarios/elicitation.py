@@ -60,8 +60,10 @@ def reasoning(random: Random, span: Span, market: Market) -> Part:
 
 def pivot(random: Random, span: Span, market: Market) -> Part:
     """A busy account that moves about half of its traffic to a new model within a day of its release, to extract it."""
-    habit = new_habit(str(random.choice(["chatbot", "growth", "interactive"])), random, span, None)
-    habit = replace(habit, calls_a_day=float(10 ** random.uniform(1.5, 3.5)) * span.rate_scale)
+    habit = new_habit(str(random.choice(["chatbot", "growth"])), random, span, None)
+    # Steady enough to have calls to move on that day.
+    calls = float(10 ** random.uniform(1.5, 3.5)) * span.rate_scale
+    habit = replace(habit, calls_a_day=calls, variation=min(habit.variation, 2.0))
     identity, times = times_of(habit, random, span)
     own = new_stream(identity, times, habit.workload, random)
     begin = market.released_ms + int(random.uniform(0.0, 12.0) * 3_600_000)

@@ -76,7 +76,8 @@ def test_a_load_test_is_thousands_of_calls_of_one_prompt_within_hours(seed: int)
     assert len(busiest) > 100
     assert len(busiest) > 20 * np.median(list(hours.values())) or len(hours) < 40
     hashes = np.array([int(call.prompt_simhash or "0", 16) for call in busiest[:200]], np.uint64)
-    assert np.median(np.bitwise_count(hashes ^ hashes[0])) <= 8
+    # Most prompts of the hour are near to one of them; its usual calls are among them.
+    assert np.median(np.bitwise_count(hashes[:, None] ^ hashes[None, :]), axis=1).min() <= 8
     assert any(call.status == 429 for call in busiest)
 
 

@@ -6,7 +6,7 @@ the label's start and a day after its end.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
@@ -68,6 +68,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     campaign_incidents: int
     false_alerts: int
     """Account incidents that no label explains."""
+    false_alerts_by_kind: dict[str, int]
+    """Those on accounts with a label of an honest kind that covers the detection, by kind; the others are not in it."""
     account_days: int
     """Days on which each account called, summed over accounts."""
     false_alerts_per_1000_account_days: float | None
@@ -92,8 +94,9 @@ def evaluate(
     for label in extracting:
         labels_of[label.account_id].append(label)
     alerts = [one for one in detections if one.entity_type == "account"]
-    true = sum(any(_covers(label, one.detected_at) for label in labels_of[one.account_id]) for one in alerts)
-    false = len(alerts) - true
+    wrong = [one for one in alerts if not any(_covers(label, one.detected_at) for label in labels_of[one.account_id])]
+    false = len(wrong)
+    true = len(alerts) - false
     return Evaluation(
         run_id=run_id,
         kinds=tuple(results),
@@ -102,6 +105,7 @@ def evaluate(
         precision=true / len(alerts) if alerts else None,
         campaign_incidents=len({one.incident_id for one in detections if one.entity_type == "campaign"}),
         false_alerts=false,
+        false_alerts_by_kind=_by_honest_kind(wrong, labels),
         account_days=account_days,
         false_alerts_per_1000_account_days=1000 * false / account_days if account_days else None,
         labels_not_seen=len(extracting) - len(seen),
@@ -142,6 +146,19 @@ def read_usage(store: Store, run_id: str, accounts: Iterable[str]) -> dict[str, 
 
 def _covers(label: Label, detected_at: int) -> bool:
     return label.start <= detected_at <= label.end + DAY_MS
+
+
+def _by_honest_kind(alerts: Sequence[Detection], labels: Sequence[Label]) -> dict[str, int]:
+    honest: dict[str, list[Label]] = defaultdict(list)
+    for label in labels:
+        if label.kind in HONEST_KINDS:
+            honest[label.account_id].append(label)
+    counts = Counter(
+        kind
+        for one in alerts
+        for kind in {label.kind for label in honest[one.account_id] if _covers(label, one.detected_at)}
+    )
+    return dict(sorted(counts.items()))
 
 
 def _first_alert(label: Label, detections: Sequence[Detection]) -> int | None:

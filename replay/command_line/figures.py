@@ -34,6 +34,9 @@ def print_evaluation(found: Evaluation) -> None:
         f"false alerts {found.false_alerts} in {found.account_days:,} account-days, "
         f"{_number(found.false_alerts_per_1000_account_days)} per 1,000",
     ]
+    if found.false_alerts_by_kind:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in found.false_alerts_by_kind.items())
+        lines.append(f"false alerts on accounts labelled honest: {kinds}")
     if found.labels_not_seen:
         lines.append(f"{found.labels_not_seen} labels left out: the run has no call of their account within their time")
     print_lines(lines)

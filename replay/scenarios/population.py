@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from replay.scenarios import rhythm
-from replay.scenarios.calls import Stream, new_stream
+from replay.scenarios.calls import new_stream
 from replay.scenarios.fitted import traffic
 from replay.scenarios.identity import Identity, Random, hosted, in_company, new_identity
 from replay.scenarios.rhythm import DAY_MS, SLOTS_A_DAY, Times
+from replay.scenarios.simulation import Part, label_of
 from replay.scenarios.workload import Workload, new_families, ordinary_workload
 
 #: Calls a day of an account in the middle; the spread around it is the fitted one, damped, since its clients are large.
@@ -21,6 +22,8 @@ _SPREAD = 0.5
 _MOST_CALLS_A_DAY = 6_000.0
 _COMPANY_SHARE = 0.12
 _COMPANY_SIZE = 5
+#: Ordinary kinds that share something with extraction, and what that is called in labels.
+_ALIKE = {"batch": "month_end", "newcomer": "newcomer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +87,21 @@ def times_of(habit: Habit, random: Random, span: Span) -> tuple[Identity, Times]
     return _RHYTHMS[habit.kind](habit, random, span)
 
 
-def population(count: int, seeds: list[np.random.SeedSequence], span: Span) -> list[Stream]:
-    """`count` ordinary accounts, one for each of `seeds`."""
-    streams = []
+def population(seeds: Iterable[np.random.SeedSequence], span: Span) -> Iterator[Part]:
+    """Ordinary accounts, one for each of `seeds`; labels are of honest kinds."""
     company: Identity | None = None
-    for index, seed in enumerate(seeds[:count]):
+    for index, seed in enumerate(seeds):
         random = np.random.Generator(np.random.PCG64(seed))
         if index % _COMPANY_SIZE == 0:
             # Accounts come in fives; some fives are companies.
             company = new_identity(random, span.start_ms) if random.random() < _COMPANY_SHARE else None
         habit = new_habit(str(random.choice(KINDS, p=WEIGHTS)), random, span, company)
         identity, times = times_of(habit, random, span)
-        streams.append(new_stream(identity, times, habit.workload, random))
-    return streams
+        alike = _ALIKE.get(habit.kind)
+        if company is not None and identity.payment_id == company.payment_id:
+            alike = "company"
+        stream = new_stream(identity, times, habit.workload, random)
+        yield Part([stream], [label_of(identity, times, alike)] if alike is not None and times.size else [])
 
 
 def _interactive(habit: Habit, random: Random, span: Span) -> tuple[Identity, Times]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,8 @@ class Workload:
     errors: float = 0.008
     throttled: float = 0.004
     tools: int = 0
+    n: int = 1
+    """Answers asked for by each call; output tokens are those of all."""
 
 
 @dataclass(slots=True)
@@ -90,6 +92,10 @@ class Columns:
     speed: NDArray[np.float64]
     """Milliseconds per output token."""
     first_token_ms: NDArray[np.float64]
+
+    def of(self, chosen: NDArray[np.bool_]) -> Columns:
+        """The columns of the chosen calls."""
+        return Columns(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
 def ordinary_workload(random: Random, kind: str | None = None) -> Workload:
@@ -131,9 +137,8 @@ def draw(workload: Workload, times: Int64, random: Random) -> Columns:
     pause = np.diff(times, prepend=times[:1] - 2 * _CONVERSATION_PAUSE_MS)
     continues = (random.random(count) < workload.conversation) & (pause < _CONVERSATION_PAUSE_MS)
     history = np.zeros(count)
-    for index in range(1, count):
-        if continues[index]:
-            history[index] = history[index - 1] + incoming[index - 1] + outgoing[index - 1]
+    for index in np.flatnonzero(continues).tolist():
+        history[index] = history[index - 1] + incoming[index - 1] + outgoing[index - 1]
     history = np.minimum(history, _LONGEST_CONTEXT)
     limit = workload.max_tokens or _LONGEST_ANSWER
     uniform = random.random(count)
@@ -146,7 +151,7 @@ def draw(workload: Workload, times: Int64, random: Random) -> Columns:
         event=random.integers(1, 1 << 63, size=count, dtype=np.uint64),
         input_tokens=np.minimum(incoming + history, _LONGEST_CONTEXT).astype(np.int64) + 1,
         cached_tokens=(0.8 * history).astype(np.int64),
-        output_tokens=np.where(failed, 0, np.minimum(outgoing, limit).astype(np.int64) + 1),
+        output_tokens=np.where(failed, 0, workload.n * (np.minimum(outgoing, limit).astype(np.int64) + 1)),
         reasoning_share=np.clip(random.normal(workload.reasoning, 0.08, size=count), 0.0, 0.98),
         prompt=prompt,
         simhash=simhash,

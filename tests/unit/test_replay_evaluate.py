@@ -76,6 +76,21 @@ def test_precision_and_false_alerts() -> None:
     assert [one.kind for one in found.kinds] == ["heavy", "all"]
 
 
+def test_false_alerts_are_attributed_to_what_an_honest_account_did() -> None:
+    labels = [
+        label("a"),
+        label("busy", kind="launch_day"),
+        label("test", kind="load_test"),
+        label("calm", kind="holiday"),
+    ]
+    detections = [alert("busy", 2.0), alert("busy", 3.0), alert("test", 2.0), alert("test", 90.0), alert("x", 1.0)]
+    found = evaluate("r", labels, [*detections, alert("a", 2.0)], usage("a", "busy"), 10)
+    assert found.false_alerts == 5
+    assert found.false_alerts_by_kind == {"launch_day": 2, "load_test": 1}
+    assert [one.kind for one in found.kinds] == ["heavy", "all"]
+    assert found.labels_not_seen == 0
+
+
 def test_labels_without_a_call_in_the_run_are_left_out_and_counted() -> None:
     found = evaluate("r", [label("a"), label("never"), label("a", start=50)], [alert("a", 1.0)], usage("a"), 1)
     assert (found.kinds[-1].labels, found.labels_not_seen) == (1, 2)

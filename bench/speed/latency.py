@@ -39,8 +39,8 @@ TICK_S = 0.01
 ASK_S = 0.05
 #: Share of the events that are sent as fast as can be beforehand, so that models have a past and incidents come.
 WARM_UP = 0.4
-#: Incidents are rare; with this threshold a single hour among the strangest 250th opens one, so there are enough to measure.
-OPEN_AT = 2.5
+#: Incidents are rare; with these thresholds an hour that is a little odd opens one, so there are enough to measure.
+OPEN_AT, CLOSE_AT = 0.3, 0.1
 #: The embedded broker holds a fetch that finds nothing for as long as it may, also when a record comes meanwhile.
 FETCH_MAX_WAIT_MS = 20
 PATIENCE_S = 60.0
@@ -62,7 +62,8 @@ def run(server: str, events: Path) -> dict[str, Any]:
         names = {name: f"latency-{name}" for name in ("api_calls_topic", "rejected_topic", "incidents_topic")}
         given = [f"stream.{key}={value}" for key, value in names.items()]
         given += [f"stream.group={new_group('latency')}", "stream.session_timeout_s=6", "stream.web_port=0"]
-        given += [f"engine.incident.open_at={OPEN_AT}"]
+        given += [f"engine.incident.{name}={OPEN_AT}" for name in ("open_at", "open_at_most")]
+        given += [f"engine.incident.close_at={CLOSE_AT}"]
         settings = _settings(given)
         ensure_topics([server], topic_specs(settings.stream))
         command = [sys.executable, "-W", "ignore", "-m", "bench.speed.latency", server, f"chdb:{folder}/store", *given]

@@ -24,6 +24,10 @@ class Judgement:
     """(N, F): the value that was expected of each feature."""
     weight: Float64
     """(N, F): what each feature added to the raw score, not negative, on any scale of the row's own."""
+    names: tuple[str, ...] | None = None
+    """The F features, where they are the detector's own and not those it was given."""
+    observed: Float64 | None = None
+    """(N, F): the values of the detector's own features."""
 
 
 class Detector(Protocol):

@@ -11,12 +11,13 @@ from river.anomaly import GaussianScorer, HalfSpaceTrees
 from river.base import AnomalyDetector, Estimator, SupervisedAnomalyDetector
 
 from pipeline.detectors.base import Detector
+from pipeline.detectors.extraction import ExtractionDetector
 from pipeline.detectors.gaussian import GaussianDetector
 from pipeline.detectors.half_space_trees import HalfSpaceTreesDetector
 from pipeline.detectors.novelty import NoveltyDetector
 from pipeline.detectors.peer import PeerDetector
 from pipeline.detectors.river_models import RiverDetector
-from pipeline.features.layout import EVENT_FEATURES
+from pipeline.features.layout import EVENT_FEATURES, HOUR_S
 from pipeline.features.window import WINDOW_FEATURES
 from pipeline.settings import DetectorSettings
 
@@ -25,6 +26,8 @@ OWN_MODELS: dict[str, Callable[..., Detector]] = {
     "stillwatch.PeerLocationScale": PeerDetector,
     "stillwatch.Novelty": NoveltyDetector,
 }
+#: Its features are the behaviour of an hour, whatever the settings.
+EXTRACTION = "stillwatch.Extraction"
 #: Parameters of half-space trees that the compiled form needs to be positive whole numbers.
 _COUNTS_OF_TREES = ("n_trees", "height", "window_size")
 #: Limits of a feature for models that want them: logarithms of counts stay below ln(10^11).
@@ -54,6 +57,8 @@ def build_detectors(settings: Iterable[DetectorSettings]) -> list[Detector]:
 
 
 def _build(settings: DetectorSettings) -> Detector:
+    if settings.model == EXTRACTION:
+        return _extraction(settings)
     known: Iterable[str] = EVENT_FEATURES if settings.on == "event" else WINDOW_FEATURES
     unknown = [feature for feature in settings.features if feature not in known]
     if unknown:
@@ -91,6 +96,17 @@ def _build(settings: DetectorSettings) -> Detector:
         supervised=supervised,
         shared=settings.scope == "partition",
     )
+
+
+def _extraction(settings: DetectorSettings) -> Detector:
+    if settings.on != "window" or settings.window_s != HOUR_S or settings.features or settings.scaler:
+        raise ValueError(
+            f'{EXTRACTION} looks at the behaviour of hours: on = "window", window_s = {HOUR_S}, no features'
+        )
+    weights = {name: value for name, value in settings.parameters.items() if not isinstance(value, (str, bool))}
+    if len(weights) < len(settings.parameters):
+        raise ValueError(f"the parameters of {EXTRACTION} are weights, which are numbers")
+    return ExtractionDetector(settings.name, **weights)
 
 
 def _compiled(settings: DetectorSettings, model: type, parameters: dict[str, Any]) -> Detector | None:

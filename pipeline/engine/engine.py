@@ -12,24 +12,29 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.detectors.adaptive import AdaptiveLevels
 from pipeline.detectors.base import Detector
-from pipeline.detectors.build import build_detectors
+from pipeline.detectors.build import EXTRACTION, build_detectors
 from pipeline.detectors.conformal import ConformalCalibrator
 from pipeline.engine.identity import AccountSlots, RecentIdentities
 from pipeline.engine.memory import Memory, Remembering
-from pipeline.engine.scoring import Scorer
+from pipeline.engine.scoring import Scored, Scorer
 from pipeline.engine.verdicts import AccountWindows, CallScores, Verdicts
 from pipeline.event.columns import EventBatch
+from pipeline.features.behaviour import BEHAVIOUR_NAMES
 from pipeline.features.extract import ClosedWindows, EventFeatures, extract
-from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, SUM_NAMES, WINDOW_S
+from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, HOUR_LEVEL, SUM_NAMES, WINDOW_S
 from pipeline.features.state import load, make_room, new_state, save
 from pipeline.features.window import window_features
 from pipeline.incidents.incident import Incident, Reason
-from pipeline.incidents.tracker import IncidentTracker, ScoredWindows
+from pipeline.incidents.tracker import IncidentTracker, JudgedHours
 from pipeline.settings import DetectorSettings, EngineSettings
 from pipeline.state import EngineState
 
 Int64 = NDArray[np.int64]
+
+#: Of a detector that gives no log-odds, a score counts as evidence by its rarity in nats beyond this: one hour in 55.
+_ORDINARY_NATS = 4.0
 
 
 class Engine:
@@ -46,12 +51,18 @@ class Engine:
 
         def scorer(on: str, window_s: int, columns: Sequence[str]) -> Scorer:
             chosen = [(one, detector) for one, detector in built if one.on == on and one.window_s == window_s]
-            names = [one.features for one, _ in chosen]
+            names = [BEHAVIOUR_NAMES if one.model == EXTRACTION else one.features for one, _ in chosen]
             return Scorer([detector for _, detector in chosen], names, columns, settings.calibration_scores)
 
         self._window_columns = _features_on_windows(settings.detectors)
         self._event_scorer = scorer("event", 0, EVENT_FEATURE_NAMES)
-        self._window_scorers = [scorer("window", window_s, self._window_columns) for window_s in WINDOW_S]
+        self._window_scorers = [
+            scorer("window", window_s, self._window_columns + (BEHAVIOUR_NAMES if level == HOUR_LEVEL else ()))
+            for level, window_s in enumerate(WINDOW_S)
+        ]
+        self._gives_odds = any(
+            one.name == settings.incident.detector and one.model == EXTRACTION for one in settings.detectors
+        )
         self._incidents = IncidentTracker(settings.incident)
         self._memory = Memory(partition, self._slots, self._parts())
 
@@ -106,7 +117,7 @@ class Engine:
                 lambda _, saved: identities.load(saved),
             ),
             "incidents": Remembering(
-                f"windows_s {settings.incident.windows_s}",
+                f"detector {settings.incident.detector}",
                 lambda slots, _: self._incidents.save(slots),
                 self._incidents.load,
             ),
@@ -118,8 +129,10 @@ class Engine:
                 name = member.detector.name
                 parts[f"detector {name}"] = _models(member.detector, settings_of[name])
                 parts[f"calibration of {name}"] = _calibration(member.calibrator, settings_of[name])
+            together = "\n".join(settings_of[name] for name in names)
+            if names:
+                parts[f"levels of {' and '.join(names)}"] = _levels(scorer.levels, together)
             if len(names) > 1:
-                together = "\n".join(settings_of[name] for name in names)
                 parts[f"calibration of {' and '.join(names)}"] = _calibration(scorer.combined, together)
         return parts
 
@@ -127,7 +140,7 @@ class Engine:
         self, batch: EventBatch, slots: Int64, duplicates: NDArray[np.bool_], features: EventFeatures
     ) -> CallScores:
         kept = np.flatnonzero(~duplicates)
-        scores, reasons = self._event_scorer.score_and_learn(
+        scored = self._event_scorer.score_and_learn(
             slots[kept], features.values[kept], np.zeros(kept.size, np.int64), self.settings.reasons_from
         )
         account_id, event_id = batch.account_id, batch.event_id
@@ -135,9 +148,9 @@ class Engine:
             account_id=[account_id[i] for i in kept],
             ts=batch.ts[kept],
             event_id=[event_id[i] for i in kept],
-            score=scores,
+            score=scored.score,
             late=features.late[kept],
-            reasons=reasons,
+            reasons=scored.reasons,
         )
 
     def _score_windows(self, batch: EventBatch, windows: ClosedWindows) -> tuple[AccountWindows, list[Incident]]:
@@ -147,13 +160,20 @@ class Engine:
         scores = np.zeros(len(windows))
         reasons: list[Sequence[Reason]] = [()] * len(windows)
         rows = window_features(windows, self._window_columns)
+        hours, hour_rows = Scored(np.empty(0), [], np.empty((0, 0))), np.empty(0, np.int64)
         for level, scorer in enumerate(self._window_scorers):
             chosen = np.flatnonzero(windows.level == level)
-            scores[chosen], why = scorer.score_and_learn(
-                windows.slot[chosen], rows[chosen], windows.empty_before[chosen], self.settings.reasons_from
+            seen = rows[chosen]
+            if level == HOUR_LEVEL:
+                seen = np.concatenate([seen, windows.behaviour], axis=1)
+            scored = scorer.score_and_learn(
+                windows.slot[chosen], seen, windows.empty_before[chosen], self.settings.reasons_from
             )
-            for row, one in zip(chosen.tolist(), why, strict=True):
+            scores[chosen] = scored.score
+            for row, one in zip(chosen.tolist(), scored.reasons, strict=True):
                 reasons[row] = one
+            if level == HOUR_LEVEL:
+                hours, hour_rows = scored, chosen
         sums = {name: windows.sums[:, column].astype(np.int64) for column, name in enumerate(SUM_NAMES)}
         distinct = {name: windows.distinct[:, column].astype(np.int64) for column, name in enumerate(DISTINCT_NAMES)}
         account_windows = AccountWindows(
@@ -165,18 +185,32 @@ class Engine:
             **sums,
             **distinct,
         )
-        followed = ScoredWindows(
-            slot=windows.slot,
-            account_id=account_windows.account_id,
-            window_s=window_s,
-            start=start,
-            score=scores,
-            output_tokens=account_windows.output_tokens,
-            account_calls=windows.account_calls,
-            closed_by=batch.ts[windows.at_event],
-            reasons=reasons,
+        return account_windows, self._incidents.follow(self._judged(hours, hour_rows, account_windows, windows, batch))
+
+    def _judged(
+        self,
+        hours: Scored,
+        chosen: Int64,
+        account_windows: AccountWindows,
+        windows: ClosedWindows,
+        batch: EventBatch,
+    ) -> JudgedHours:
+        name = self.settings.incident.detector
+        evidence = np.zeros(chosen.size)
+        if name in hours.members:
+            _, judgement, score = hours.members[name]
+            rarity = -np.log(1.0 - score) - _ORDINARY_NATS
+            evidence = judgement.raw if self._gives_odds else np.maximum(rarity, 0.0)
+        return JudgedHours(
+            slot=windows.slot[chosen],
+            account_id=[account_windows.account_id[row] for row in chosen.tolist()],
+            start=account_windows.window_start[chosen],
+            evidence=evidence,
+            output_tokens=account_windows.output_tokens[chosen],
+            account_calls=windows.account_calls[chosen],
+            closed_by=batch.ts[windows.at_event[chosen]],
+            reasons=lambda row: hours.explain(row, (name,)),
         )
-        return account_windows, self._incidents.follow(followed)
 
 
 def _models(detector: Detector, settings: str) -> Remembering:
@@ -185,6 +219,10 @@ def _models(detector: Detector, settings: str) -> Remembering:
 
 def _calibration(calibrator: ConformalCalibrator, settings: str) -> Remembering:
     return Remembering(settings, lambda _, whole: calibrator.save(whole=whole), lambda _, saved: calibrator.load(saved))
+
+
+def _levels(levels: AdaptiveLevels, settings: str) -> Remembering:
+    return Remembering(settings, lambda slots, _: levels.save(slots), levels.load)
 
 
 def _features_on_windows(detectors: Sequence[DetectorSettings]) -> tuple[str, ...]:

@@ -18,4 +18,10 @@ NUMBER_FIELDS = (
     "status",
     "logprobs",
     "stream",
+    "asn",
+    "signup_ts",
+    "n",
+    "tools",
+    "max_tokens",
+    "temperature",
 )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.event.columns import EventBatch
+from pipeline.features.behaviour import BEHAVIOURS
 from pipeline.features.kernel import process_events
 from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, SUM_NAMES
 from pipeline.features.state import FeatureState
@@ -16,8 +17,11 @@ from pipeline.features.state import FeatureState
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
+Part = tuple[Int64, Float64, Float64, NDArray[np.float32]]
+
 #: Closed windows that one call of the compiled loop has room for.
 _ROOM = 8192
+_ROOM_HOURS = 1024
 _COLUMNS = 6
 
 
@@ -33,7 +37,8 @@ class EventFeatures:
 class ClosedWindows:
     """Windows that closed, M of them, in the order of closing.
 
-    Shapes: (M,), `sums` (M, len(SUM_NAMES)), `distinct` (M, len(DISTINCT_NAMES)).
+    Shapes: (M,), `sums` (M, len(SUM_NAMES)), `distinct` (M, len(DISTINCT_NAMES)), `behaviour` (H, BEHAVIOURS) for the H
+    hours among them.
     """
 
     slot: Int64
@@ -49,6 +54,7 @@ class ClosedWindows:
     """Calls of the account so far."""
     sums: Float64
     distinct: Float64
+    behaviour: NDArray[np.float32]
 
     def __len__(self) -> int:
         return int(self.slot.size)
@@ -60,18 +66,26 @@ def extract(
     """Apply a batch to `state`. `slots` (N,) are the accounts' slots, for which `state` has room."""
     count = len(batch)
     features = EventFeatures(np.zeros((count, len(EVENT_FEATURE_NAMES))), np.zeros(count, np.bool_))
-    parts: list[tuple[Int64, Float64, Float64]] = []
+    parts: list[Part] = []
     begin = 0
     accounts, clock = state.accounts, state.clock
-    account = (accounts["last_ts"], accounts["calls"], accounts["seen"], accounts["last_window"])
+    hours = accounts["hours"]
+    account = (
+        *(accounts[name] for name in ("last_ts", "calls", "seen", "last_window")),
+        hours["sums"],
+        hours["mix"],
+        hours["prompts"],
+        accounts["bands"],
+    )
     panes = _views(accounts["panes"], state.pane_head)
     levels = _views(accounts["levels"], state.level_head)
     while begin < count:
         rows = np.empty((_ROOM, _COLUMNS), np.int64)
         sums = np.empty((_ROOM, len(SUM_NAMES)))
         distinct = np.empty((_ROOM, len(DISTINCT_NAMES)))
-        # The second number has no meaning: it keeps reading ahead from being left out as useless.
-        filled = np.zeros(2, np.int64)
+        behaviour = np.empty((_ROOM_HOURS, BEHAVIOURS), np.float32)
+        # Windows, then a number without meaning that keeps reading ahead from being left out as useless, then hours.
+        filled = np.zeros(3, np.int64)
         begin = process_events(
             begin,
             slots,
@@ -85,12 +99,12 @@ def extract(
             account,
             panes,
             levels,
-            (rows, sums, distinct, filled),
+            (rows, sums, distinct, behaviour, filled),
             (features.values, features.late),
         )
         used = int(filled[0])
         if used:
-            parts.append((rows[:used], sums[:used], distinct[:used]))
+            parts.append((rows[:used], sums[:used], distinct[:used], behaviour[: int(filled[2])]))
     return features, _joined(parts)
 
 
@@ -98,11 +112,11 @@ def _views(panes: NDArray[np.void], head: Int64) -> tuple[NDArray[Any], ...]:
     return (panes["sums"], panes["bits"], panes["registers"], panes["next"], head)
 
 
-def _joined(parts: list[tuple[Int64, Float64, Float64]]) -> ClosedWindows:
+def _joined(parts: list[Part]) -> ClosedWindows:
     if not parts:
         rows, sums = np.empty((0, _COLUMNS), np.int64), np.empty((0, len(SUM_NAMES)))
-        distinct = np.empty((0, len(DISTINCT_NAMES)))
+        distinct, behaviour = np.empty((0, len(DISTINCT_NAMES))), np.empty((0, BEHAVIOURS), np.float32)
     else:
-        rows, sums, distinct = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        rows, sums, distinct, behaviour = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     slot, level, number, empty_before, at_event, account_calls = rows.T
-    return ClosedWindows(slot, level, number, empty_before, at_event, account_calls, sums, distinct)
+    return ClosedWindows(slot, level, number, empty_before, at_event, account_calls, sums, distinct, behaviour)

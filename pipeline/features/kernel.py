@@ -10,9 +10,11 @@ import numba
 import numpy as np
 
 from pipeline.event.hashing import mix
+from pipeline.features.behaviour import OPEN_HOURS, note_call, take_hour
 from pipeline.features.layout import (
     BITMAP_SOURCES,
     BITMAPS,
+    HOUR_LEVEL,
     LEVELS,
     MAXIMUM,
     NOVELTIES,
@@ -37,6 +39,7 @@ _REGISTER_BITS = np.uint64(6)
 _BAND_SHIFT = np.uint64(48)
 #: Events whose memory is read ahead at once.
 _READ_AHEAD = 16
+_HOUR_MINUTES = 60
 _HLL_SCALE = 0.709 * REGISTERS * REGISTERS
 
 
@@ -99,13 +102,13 @@ def _merge(sums, bits, registers, to_sums, to_bits, to_registers):  # type: igno
 @numba.njit(cache=True)
 def _close_list(level, minute, at_event, heads, h, nexts, column, sums, bits, registers, account, upper, out):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
     # Emit every slot of one list, merge it into the level above and empty it. False when `out` is full.
-    out_rows, out_sums, out_distinct, filled = out
+    out_rows, out_sums, out_distinct, out_behaviour, filled = out
     level_sums, level_bits, level_registers, level_next, level_head = upper
     number = minute // _MINUTES[level]
-    _, calls, _, last_window = account
+    _, calls, _, last_window, hour_sums, hour_mix, hour_prompts, _ = account
     while heads[h] >= 0:
         row = filled[0]
-        if row == out_rows.shape[0]:
+        if row == out_rows.shape[0] or (level == HOUR_LEVEL and filled[2] == out_behaviour.shape[0]):
             return False
         slot = heads[h]
         heads[h] = nexts[slot, column]
@@ -123,6 +126,12 @@ def _close_list(level, minute, at_event, heads, h, nexts, column, sums, bits, re
             out_distinct[row, s] = round(count_registers(registers[slot, column, s]))
         for b in range(BITMAPS):
             out_distinct[row, SKETCHES + b] = round(count_bits(bits[slot, column, b]))
+        if level == HOUR_LEVEL:
+            place = number % OPEN_HOURS
+            take_hour(
+                hour_sums[slot, place], hour_mix[slot, place], hour_prompts[slot, place], out_behaviour[filled[2]]
+            )
+            filled[2] += 1
         filled[0] = row + 1
         if level < LEVELS - 1:
             _merge(
@@ -202,7 +211,7 @@ def close_until(target, at_event, clock, account, panes, upper, out):  # type: i
 def _read_ahead(begin, end, slots, ts, account, panes):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
     # Reads a bit of each piece of memory that the next events need. None of these reads waits for another, so the processor
     # fetches all at once what it would else wait for piece by piece, which counts when accounts fill more than its caches.
-    last_ts, _, _, _ = account
+    last_ts, _, _, _, hour_sums, hour_mix, _, bands = account
     sums, _, registers, following, head = panes
     met = np.int64(0)
     for i in range(begin, end):
@@ -210,6 +219,10 @@ def _read_ahead(begin, end, slots, ts, account, panes):  # type: ignore[no-untyp
         met += last_ts[slot] + following[slot, r] + np.int64(sums[slot, r, 0] + sums[slot, r, sums.shape[2] - 2])
         for sketch in range(registers.shape[2]):
             met += registers[slot, r, sketch, 0]
+        hour = ts[i] // (_HOUR_MINUTES * _MINUTE) % OPEN_HOURS
+        met += np.int64(hour_sums[slot, hour, 0]) + bands[slot, 0, 0]
+        for k in range(hour_mix.shape[2]):
+            met += np.int64(hour_mix[slot, hour, k, 0])
     return met
 
 
@@ -222,7 +235,7 @@ def process_events(  # type: ignore[no-untyped-def] # pragma: no cover - compile
     `skip` marks duplicates. `lateness` is in milliseconds. Writes features and the late flag of each event, and the windows
     that its time lets close.
     """
-    last_ts, calls, seen, _ = account
+    last_ts, calls, seen, _, hour_sums, hour_mix, hour_prompts, bands = account
     pane_sums, pane_bits, pane_registers, pane_next, pane_head = panes
     features, late = event_out
     ring = pane_head.size
@@ -230,7 +243,7 @@ def process_events(  # type: ignore[no-untyped-def] # pragma: no cover - compile
     for i in range(begin, slots.size):
         if i == near:
             near = min(i + _READ_AHEAD, slots.size)
-            out[3][1] = _read_ahead(i, near, slots, ts, account, panes)
+            out[4][1] = _read_ahead(i, near, slots, ts, account, panes)
         if skip[i]:
             continue
         slot = slots[i]
@@ -264,6 +277,7 @@ def process_events(  # type: ignore[no-untyped-def] # pragma: no cover - compile
                 if seen[slot, v] & bit == 0:
                     seen[slot, v] |= bit
                     features[i, 8 + v] = 1.0
+        calls_before = calls[slot]
         last_ts[slot] = max(now, last_ts[slot])
         calls[slot] += 1
         minute = now // _MINUTE
@@ -271,6 +285,18 @@ def process_events(  # type: ignore[no-untyped-def] # pragma: no cover - compile
             late[i] = True
             continue
         late[i] = False
+        hour = minute // _HOUR_MINUTES % OPEN_HOURS
+        note_call(
+            hour_sums[slot, hour],
+            hour_mix[slot, hour],
+            hour_prompts[slot, hour],
+            bands[slot],
+            calls_before,
+            gap_s,
+            numbers[i],
+            hashes[i],
+            simhash[i],
+        )
         r = minute % ring
         if pane_next[slot, r] == NOT_LISTED:
             pane_next[slot, r] = pane_head[r]

@@ -7,6 +7,8 @@ WINDOW_S = (60, 600, 3600, 86_400)
 #: Windows of one level in one of the next.
 WINDOW_MINUTES = (1, 10, 60, 1440)
 LEVELS = len(WINDOW_S)
+HOUR_S = 3600
+HOUR_LEVEL = WINDOW_S.index(HOUR_S)
 
 #: Sums over a window, in the order of the arrays. `output_tokens_max` is a maximum.
 SUM_NAMES = (

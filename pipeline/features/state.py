@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.features.behaviour import BANDS, HOUR, LATEST, OPEN_HOURS
 from pipeline.features.layout import BITMAPS, LEVELS, NOVELTIES, REGISTERS, SKETCHES, SUMS
 from pipeline.state import Saved, StateError
 
@@ -40,6 +41,9 @@ def account_type(allowed_lateness_s: int) -> np.dtype[np.void]:
             ("last_window", np.int64, LEVELS),
             ("panes", PANE, allowed_lateness_s // 60 + 2),
             ("levels", PANE, LEVELS - 1),
+            # The behaviour of the hours that are open, at ``hour % OPEN_HOURS``, and bands of the latest prompts.
+            ("hours", HOUR, OPEN_HOURS),
+            ("bands", np.uint16, (BANDS, LATEST)),
         ]
     )
 

@@ -1,64 +1,117 @@
-"""Evidence that accumulates over windows until it is an incident: a one-sided CUSUM of log p-values.
+"""From the evidence of hours to what matters for incidents: excursions, and how rare a peak is among ordinary days.
 
-Each closed window adds ``-ln(p) - drift`` nats, p being the tail probability ``1 - score``, and the sum never falls below zero
-(Page 1954, Continuous inspection schemes). An ordinary window adds 1 - drift on average, so sums fall back; windows that are
-rare for the account add up. Each length of window has its own sum, and the largest counts, so that an hour is not
-counted twice as an hour and as part of a day.
+Evidence is ln(1 + odds) of extraction. An excursion begins with the first hour whose evidence reaches `close_at` and ends when
+none has for a day. How much evidence opens an incident follows from the alert budget: the largest evidence of each account and
+day without an incident is remembered, and the tail of those peaks, taken as exponential beyond their upper tenth (peaks over
+threshold, Pickands 1975; streaming use as in Siffer et al. 2017), tells how much is exceeded as often as the budget allows.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.settings import IncidentSettings
 
-#: The sum stops growing at this multiple of `open_at`, so that an incident can end.
-_CEILING = 10.0
-_SEVERITIES = ((8.0, "critical"), (4.0, "high"), (2.0, "medium"))
-_SMALLEST_P = 1e-12
-
-#: The running sum of one account for one length of window. `since` is the start of the first window of the present excursion
-#: from zero in epoch milliseconds, `output_tokens` what was drawn in the windows of the excursion.
-EVIDENCE = np.dtype([("nats", np.float64), ("since", np.int64), ("output_tokens", np.int64)])
-
+#: What is remembered of an account: its excursion's start, latest hour and output tokens, and the peak of the day it is in.
+EVIDENCE = np.dtype(
+    [("since", np.int64), ("latest", np.int64), ("output_tokens", np.int64), ("day", np.int32), ("peak", np.float32)]
+)
+_DAY_MS = 86_400_000
+_PAUSE_MS = _DAY_MS
 #: Why `accumulate` came back: nothing is left; time has passed the deadline, the row is not taken in yet; the row has been
-#: taken in and opens, changes or closes an incident.
-DONE, OVERDUE, NOTABLE = 0, 1, 2
+#: taken in and opens an incident or adds to one; as many peaks have come as the threshold is good for.
+DONE, OVERDUE, NOTABLE, PEAKS = 0, 1, 2, 3
+#: How many times rarer than the budget allows evidence must be for a severity.
+_SEVERITIES = ((math.log(100.0), "critical"), (math.log(20.0), "high"), (math.log(4.0), "medium"))
+
+#: Peaks remembered, and how many make a tail; the threshold is computed anew after so many.
+PEAKS_KEPT, _ENOUGH, _PEAKS_EACH = 4000, 500, 50
+_UPPER = 0.1
+#: The tail never falls faster than by a factor of e per this much evidence, or a few calm days would make it so.
+_LEAST_SCALE = 0.25
 
 
-def severity_of(nats: float, settings: IncidentSettings) -> str:
-    """The severity of accumulated evidence, by how far it exceeds what opens an incident."""
-    for factor, name in _SEVERITIES:
-        if nats >= factor * settings.open_at:
-            return name
-    return "low"
+@dataclass(slots=True)
+class Threshold:
+    """How much evidence opens an incident, by the budget and the tail of ordinary peaks."""
+
+    settings: IncidentSettings
+    peaks: NDArray[np.float32] = field(default_factory=lambda: np.zeros(PEAKS_KEPT, np.float32))
+    seen: int = 0
+    open_at: float = 0.0
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._update()
+
+    def add(self, peaks: NDArray[np.float32]) -> None:
+        """Remember peaks of account-days without an incident, and compute the threshold anew."""
+        at = (self.seen + np.arange(peaks.size)) % PEAKS_KEPT
+        self.peaks[at] = peaks
+        self.seen += peaks.size
+        self._update()
+
+    def severity(self, evidence: float) -> str:
+        """How much rarer the evidence is than what the budget allows."""
+        beyond = (evidence - self.open_at) / self.scale
+        return next((name for least, name in _SEVERITIES if beyond >= least), "low")
+
+    def _update(self) -> None:
+        least, most = self.settings.open_at, self.settings.open_at_most
+        self.open_at, self.scale = least, 1.0
+        known = self.peaks[: min(self.seen, PEAKS_KEPT)].astype(np.float64)
+        if known.size < _ENOUGH:
+            return
+        upper = float(np.quantile(known, 1.0 - _UPPER))
+        # The median of an exponential is ln 2 of its mean, and does not mind a few that extract unseen.
+        self.scale = max(float(np.median(known[known > upper] - upper)) / math.log(2.0), _LEAST_SCALE)
+        per_account_day = self.settings.alerts_per_1000_account_days / 1000.0
+        wanted = upper + self.scale * math.log(_UPPER / per_account_day)
+        self.open_at = min(max(wanted, least), most)
 
 
 @numba.njit(cache=True)
-def accumulate(begin, windows, evidence, has_incident, deadline, drift, open_at, minimum_calls):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
-    """Take the windows from `begin` on in until one of them matters; returns its row, why it does, and whether it added.
+def accumulate(begin, hours, columns, has_incident, deadline, open_at, close_at, minimum_calls, peaks):  # type: ignore[no-untyped-def] # pragma: no cover
+    """Take the hours from `begin` on in until one of them matters; returns its row, why it does, and how many peaks were found.
 
-    `windows` are columns: slot, the length's place in the sums, start, score, output tokens, calls of the account so far and
-    the time of the event that closed it. `evidence` are `EVIDENCE`'s columns (slots, lengths), `has_incident` (slots,).
+    `hours` are columns: slot, start, evidence, output tokens, calls of the account so far and the time of the event that closed
+    it. `columns` are those of `EVIDENCE` (slots,), `peaks` has room for those of finished days without an incident.
     """
-    slots, kinds, starts, scores, tokens, calls, nows = windows
-    nats, since, output_tokens = evidence
+    slots, starts, evidence, tokens, calls, nows = hours
+    since, latest, output_tokens, days, peak = columns
+    found = 0
     for i in range(begin, slots.size):
         if nows[i] >= deadline:
-            return i, OVERDUE, False
-        slot, kind = slots[i], kinds[i]
-        step = -math.log(max(1.0 - scores[i], _SMALLEST_P)) - drift
-        if nats[slot, kind] == 0.0:
-            since[slot, kind] = starts[i]
-            output_tokens[slot, kind] = 0
-        total = min(max(nats[slot, kind] + step, 0.0), _CEILING * open_at)
-        nats[slot, kind] = total
-        if total > 0.0:
-            output_tokens[slot, kind] += tokens[i]
-        opens = step > 0.0 and total >= open_at and calls[i] >= minimum_calls
-        if has_incident[slot] or opens:
-            return i, NOTABLE, step > 0.0
-    return slots.size, DONE, False
+            return i, OVERDUE, found
+        if found == peaks.size:
+            return i, PEAKS, found
+        slot, start, amount = slots[i], starts[i], evidence[i]
+        day = start // _DAY_MS
+        if day != days[slot]:
+            if days[slot] > 0 and not has_incident[slot]:
+                peaks[found] = peak[slot]
+                found += 1
+            days[slot], peak[slot] = day, 0.0
+        peak[slot] = max(peak[slot], amount)
+        adds = amount >= close_at
+        if latest[slot] == 0 or start - latest[slot] > _PAUSE_MS:
+            since[slot], output_tokens[slot] = 0, 0
+        if adds:
+            if since[slot] == 0:
+                since[slot] = start
+            latest[slot] = start
+        if since[slot] != 0:
+            output_tokens[slot] += tokens[i]
+        if adds and (has_incident[slot] or (amount >= open_at and calls[i] >= minimum_calls)):
+            return i, NOTABLE, found
+    return slots.size, DONE, found
+
+
+def new_peaks() -> NDArray[np.float32]:
+    """Room for the peaks that may come before the threshold is computed anew."""
+    return np.zeros(_PEAKS_EACH, np.float32)

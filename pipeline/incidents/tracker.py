@@ -1,17 +1,18 @@
-"""Which accounts have an incident: opens, escalates and closes them as windows come in."""
+"""Which accounts have an incident: opens, escalates and closes them as hours come in."""
 
 from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.incidents.evidence import EVIDENCE, NOTABLE, OVERDUE, accumulate, severity_of
+from pipeline.incidents.evidence import EVIDENCE, NOTABLE, OVERDUE, PEAKS, Threshold, accumulate, new_peaks
 from pipeline.incidents.incident import Incident, Reason
 from pipeline.incidents.story import kind_of, summarise
 from pipeline.settings import IncidentSettings
@@ -21,24 +22,28 @@ Int64 = NDArray[np.int64]
 
 _RANKS = ("low", "medium", "high", "critical")
 _NEVER = np.iinfo(np.int64).max
+#: An incident that goes on is told again after so long, if its severity stays.
+_TELL_EVERY_MS = 6 * 3_600_000
+_HOUR_MS = 3_600_000
 _SAVED = msgspec.json.Decoder(tuple[list[tuple[int, Incident]], list[tuple[int, int]]])
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredWindows:
-    """What the tracker hears of N closed windows, in the order of closing. Times in epoch milliseconds."""
+class JudgedHours:
+    """What the tracker hears of N closed hours, in the order of closing. Times in epoch milliseconds."""
 
     slot: Int64
     account_id: Sequence[str]
-    window_s: Int64
     start: Int64
-    score: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+    """ln(1 + odds) of extraction."""
     output_tokens: Int64
     account_calls: Int64
     """Calls of the account so far."""
     closed_by: Int64
     """Time of the event that let it close."""
-    reasons: Sequence[Sequence[Reason]]
+    reasons: Callable[[int], Sequence[Reason]]
+    """The reasons of a row."""
 
 
 class IncidentTracker:
@@ -46,10 +51,17 @@ class IncidentTracker:
 
     def __init__(self, settings: IncidentSettings) -> None:
         self._settings = settings
-        self._evidence = np.zeros((64, len(settings.windows_s)), EVIDENCE)
+        self._evidence = np.zeros(64, EVIDENCE)
         self._has_incident = np.zeros(64, np.bool_)
         self._incidents: dict[int, Incident] = {}
         self._deadlines: list[tuple[int, int]] = []
+        self._threshold = Threshold(settings)
+        self._peaks: list[float] = []
+
+    @property
+    def open_at(self) -> float:
+        """The evidence that opens an incident now."""
+        return self._threshold.open_at
 
     def expire(self, now: int) -> list[Incident]:
         """Close incidents that were quiet for too long at event time `now`."""
@@ -60,42 +72,44 @@ class IncidentTracker:
             incident = self._incidents.get(slot)
             if incident is None:
                 continue
-            until = incident.last_seen_at + quiet
+            # Hours with evidence may not have been told of.
+            until = max(incident.last_seen_at, int(self._evidence["latest"][slot]) + _HOUR_MS) + quiet
             if until > due:
                 heapq.heappush(self._deadlines, (until, slot))
             else:
                 closed.append(self._close(slot, due))
         return closed
 
-    def follow(self, windows: ScoredWindows) -> list[Incident]:
-        """Take scored windows in; every change of an incident, in order. Lengths that carry no evidence are passed over."""
+    def follow(self, hours: JudgedHours) -> list[Incident]:
+        """Take judged hours in; every change of an incident that is worth telling, in order."""
         settings = self._settings
-        lengths = np.asarray(settings.windows_s, np.int64)
-        matches = windows.window_s[:, None] == lengths
-        chosen = np.flatnonzero(matches.any(axis=1))
-        if not chosen.size:
+        if not hours.slot.size:
             return []
-        self._make_room(int(windows.slot[chosen].max()) + 1)
+        self._make_room(int(hours.slot.max()) + 1)
         columns = (
-            windows.slot[chosen],
-            matches[chosen].argmax(axis=1),
-            windows.start[chosen],
-            windows.score[chosen],
-            windows.output_tokens[chosen],
-            windows.account_calls[chosen],
-            windows.closed_by[chosen],
+            hours.slot,
+            hours.start,
+            hours.evidence,
+            hours.output_tokens,
+            hours.account_calls,
+            hours.closed_by,
         )
-        evidence = tuple(self._evidence[name] for name in ("nats", "since", "output_tokens"))
-        limits = (settings.drift, settings.open_at, settings.minimum_calls)
+        evidence = tuple(self._evidence[name] for name in EVIDENCE.names or ())
         changes: list[Incident] = []
         row = 0
         while True:
             deadline = self._deadlines[0][0] if self._deadlines else _NEVER
-            row, why, adds = accumulate(row, columns, evidence, self._has_incident, deadline, *limits)
+            room = new_peaks()[len(self._peaks) :]
+            limits = (self._threshold.open_at, settings.close_at, settings.minimum_calls)
+            row, why, found = accumulate(row, columns, evidence, self._has_incident, deadline, *limits, room)
+            self._peaks += room[:found].tolist()
             if why == OVERDUE:
-                changes += self.expire(int(columns[-1][row]))
+                changes += self.expire(int(hours.closed_by[row]))
+            elif why == PEAKS:
+                self._threshold.add(np.array(self._peaks, np.float32))
+                self._peaks.clear()
             elif why == NOTABLE:
-                changed = self._change(windows, int(chosen[row]), int(columns[1][row]), adds)
+                changed = self._change(hours, row)
                 if changed is not None:
                     changes.append(changed)
                 row += 1
@@ -103,10 +117,18 @@ class IncidentTracker:
                 return changes
 
     def save(self, slots: Int64) -> Saved:
-        """What is remembered of `slots`, and all open incidents."""
+        """What is remembered of `slots`, all open incidents and the peaks of ordinary days."""
         self._make_room(int(slots.max(initial=-1)) + 1)
         incidents = msgspec.json.encode([list(self._incidents.items()), self._deadlines])
-        return Saved(self._evidence[slots], {"incidents": np.frombuffer(incidents, np.uint8)})
+        return Saved(
+            self._evidence[slots],
+            {
+                "incidents": np.frombuffer(incidents, np.uint8),
+                "peaks": self._threshold.peaks.copy(),
+                "seen": np.array([self._threshold.seen]),
+                "new_peaks": np.array(self._peaks, np.float32),
+            },
+        )
 
     def load(self, slots: Int64, saved: Saved) -> None:
         """Put back what `save` gave."""
@@ -118,21 +140,40 @@ class IncidentTracker:
         self._deadlines = deadlines
         self._has_incident[:] = False
         self._has_incident[list(self._incidents)] = True
+        peaks = saved.shared["peaks"].astype(np.float32)
+        self._threshold = Threshold(self._settings, peaks, int(saved.shared["seen"][0]))
+        self._peaks = saved.shared["new_peaks"].tolist()
 
-    def _change(self, windows: ScoredWindows, row: int, length: int, adds: bool) -> Incident | None:
-        slot = int(windows.slot[row])
-        sums = self._evidence[slot]
+    def _change(self, hours: JudgedHours, row: int) -> Incident | None:
+        slot = int(hours.slot[row])
         if slot not in self._incidents:
-            return self._open(windows, row, sums[length])
-        leading = sums[int(sums["nats"].argmax())]
-        if leading["nats"] < self._settings.close_at:
-            return self._close(slot, int(windows.closed_by[row]))
-        return self._update(windows, row, leading) if adds else None
+            return self._open(hours, row)
+        old = self._incidents[slot]
+        amount, end = float(hours.evidence[row]), int(hours.start[row]) + _HOUR_MS
+        severity = max(old.severity, self._threshold.severity(amount), key=_RANKS.index)
+        if severity == old.severity and end < old.last_seen_at + _TELL_EVERY_MS:
+            return None
+        score = _probability(amount)
+        stronger = score > old.peak_score
+        reasons = tuple(hours.reasons(row)) if stronger else old.reasons
+        tokens = int(self._evidence["output_tokens"][slot])
+        self._incidents[slot] = msgspec.structs.replace(
+            old,
+            version=old.version + 1,
+            last_seen_at=max(old.last_seen_at, end),
+            severity=severity,
+            peak_score=max(old.peak_score, score),
+            kind=kind_of(reasons),
+            reasons=reasons,
+            output_tokens=max(tokens, old.output_tokens),
+            summary=summarise(old.entity_id, max(tokens, old.output_tokens), reasons),
+        )
+        return self._incidents[slot]
 
-    def _open(self, windows: ScoredWindows, row: int, evidence: np.void) -> Incident:
-        slot, account_id, reasons = int(windows.slot[row]), windows.account_id[row], tuple(windows.reasons[row])
-        opened_at, tokens = int(evidence["since"]), int(evidence["output_tokens"])
-        window_s = int(windows.window_s[row])
+    def _open(self, hours: JudgedHours, row: int) -> Incident:
+        slot, account_id, reasons = int(hours.slot[row]), hours.account_id[row], tuple(hours.reasons(row))
+        opened_at, tokens = (int(self._evidence[name][slot]) for name in ("since", "output_tokens"))
+        amount = float(hours.evidence[row])
         incident = Incident(
             incident_id=_identity(account_id, opened_at),
             version=1,
@@ -140,58 +181,49 @@ class IncidentTracker:
             entity_type="account",
             entity_id=account_id,
             opened_at=opened_at,
-            detected_at=int(windows.closed_by[row]),
-            last_seen_at=_end(windows, row),
+            detected_at=int(hours.closed_by[row]),
+            last_seen_at=int(hours.start[row]) + _HOUR_MS,
             closed_at=None,
-            severity=severity_of(float(evidence["nats"]), self._settings),
-            peak_score=float(windows.score[row]),
+            severity=self._threshold.severity(amount),
+            peak_score=_probability(amount),
             reasons=reasons,
             status="open",
             output_tokens=tokens,
-            summary=summarise(account_id, window_s, tokens, reasons),
+            summary=summarise(account_id, tokens, reasons),
         )
         self._incidents[slot] = incident
         self._has_incident[slot] = True
         heapq.heappush(self._deadlines, (incident.last_seen_at + self._settings.quiet_s * 1000, slot))
         return incident
 
-    def _update(self, windows: ScoredWindows, row: int, leading: np.void) -> Incident:
-        slot, reasons = int(windows.slot[row]), tuple(windows.reasons[row])
-        old = self._incidents[slot]
-        score = float(windows.score[row])
-        stronger = score > old.peak_score
-        tokens = max(old.output_tokens, int(leading["output_tokens"]))
-        window_s = int(windows.window_s[row])
-        self._incidents[slot] = msgspec.structs.replace(
-            old,
-            version=old.version + 1,
-            last_seen_at=max(old.last_seen_at, _end(windows, row)),
-            severity=max(old.severity, severity_of(float(leading["nats"]), self._settings), key=_RANKS.index),
-            peak_score=max(old.peak_score, score),
-            reasons=reasons if stronger else old.reasons,
-            output_tokens=tokens,
-            summary=summarise(old.entity_id, window_s, tokens, reasons) if stronger else old.summary,
-        )
-        return self._incidents[slot]
-
     def _close(self, slot: int, now: int) -> Incident:
         old = self._incidents.pop(slot)
         self._has_incident[slot] = False
-        self._evidence[slot] = 0
-        return msgspec.structs.replace(old, version=old.version + 1, status="closed", closed_at=now)
+        latest, tokens = int(self._evidence["latest"][slot]) + _HOUR_MS, int(self._evidence["output_tokens"][slot])
+        for name in ("since", "latest", "output_tokens"):
+            self._evidence[name][slot] = 0
+        return msgspec.structs.replace(
+            old,
+            version=old.version + 1,
+            status="closed",
+            closed_at=now,
+            last_seen_at=max(old.last_seen_at, latest),
+            output_tokens=max(old.output_tokens, tokens),
+        )
 
     def _make_room(self, slots: int) -> None:
         old = self._has_incident.size
         if slots > old:
             new = max(slots, old + old // 2)
             evidence, has_incident = self._evidence, self._has_incident
-            self._evidence = np.zeros((new, evidence.shape[1]), EVIDENCE)
+            self._evidence = np.zeros(new, EVIDENCE)
             self._has_incident = np.zeros(new, np.bool_)
             self._evidence[:old], self._has_incident[:old] = evidence, has_incident
 
 
-def _end(windows: ScoredWindows, row: int) -> int:
-    return int(windows.start[row]) + int(windows.window_s[row]) * 1000
+def _probability(evidence: float) -> float:
+    # odds / (1 + odds), evidence being ln(1 + odds).
+    return 1.0 - math.exp(-evidence)
 
 
 def _identity(account_id: str, opened_at: int) -> str:

@@ -6,6 +6,9 @@ from pipeline.settings.sections import DetectorSettings, Settings
 
 #: Lengths of the tumbling windows in seconds.
 WINDOWS_S = (60, 600, 3600, 86_400)
+HOUR_S = 3600
+#: The model that names its own features.
+_OWN_FEATURES = ("stillwatch.Extraction",)
 
 
 def mistakes_in(settings: Settings) -> Iterator[str]:
@@ -13,9 +16,12 @@ def mistakes_in(settings: Settings) -> Iterator[str]:
     incident = settings.engine.incident
     if incident.close_at >= incident.open_at:
         yield f"engine.incident.close_at: {incident.close_at} is not below open_at, {incident.open_at}"
-    for window_s in incident.windows_s:
-        if window_s not in WINDOWS_S:
-            yield f"engine.incident.windows_s: {window_s} is none of {', '.join(map(str, WINDOWS_S))}"
+    if incident.open_at > incident.open_at_most:
+        yield f"engine.incident.open_at: {incident.open_at} is above open_at_most, {incident.open_at_most}"
+    hours = [one.name for one in settings.engine.detectors if one.on == "window" and one.window_s == HOUR_S]
+    if incident.detector not in hours:
+        there = ", ".join(hours) or "none; add one with window_s = 3600"
+        yield f"engine.incident.detector: no detector of hours is named {incident.detector!r}; there are: {there}"
     names: set[str] = set()
     for index, detector in enumerate(settings.engine.detectors):
         where = f"engine.detectors[{index}] ({detector.name})"
@@ -41,5 +47,5 @@ def _mistakes_in_detector(detector: DetectorSettings) -> Iterator[str]:
         yield "window_s is for detectors on windows"
     if detector.scope not in ("account", "partition"):
         yield f"scope is {detector.scope!r}, must be account or partition"
-    if not detector.features:
+    if not detector.features and detector.model not in _OWN_FEATURES:
         yield "features is empty; name at least one"

@@ -103,18 +103,21 @@ class DetectorSettings(Section, frozen=True):
 
 
 class IncidentSettings(Section, frozen=True):
-    """When an account's scores become an incident, and when it ends."""
+    """When an account's hours become an incident, and when it ends."""
 
-    windows_s: tuple[int, ...] = (3600, 86_400)
-    """Lengths of the windows that carry evidence, in seconds."""
-    drift: PositiveFloat = 3.0
-    """Evidence in nats that a window must exceed to count; see `pipeline/incidents/evidence.py`."""
-    open_at: PositiveFloat = 12.0
-    """Accumulated evidence in nats that opens an incident."""
-    close_at: Annotated[float, Meta(ge=0)] = 2.0
-    """An incident closes when its evidence has fallen below this; lower than `open_at`."""
-    quiet_s: Positive = 21_600
-    """Seconds without new evidence after which an incident closes."""
+    detector: str = "extraction"
+    """The detector of hours whose raw score is the evidence: ln(1 + odds) of extraction."""
+    alerts_per_1000_account_days: PositiveFloat = 0.25
+    """The alert budget: false alerts that analysts can take for each 1,000 accounts that call on a day. It sets, by the
+    tail of what ordinary accounts show, how much evidence opens an incident."""
+    open_at: PositiveFloat = 3.5
+    """The least evidence that opens an incident, however calm the traffic; 3.5 is odds of 32 to 1."""
+    open_at_most: PositiveFloat = 4.5
+    """The most evidence that the budget may ask for."""
+    close_at: Annotated[float, Meta(ge=0)] = 1.0
+    """Hours with less evidence than this do not keep an incident open; lower than `open_at`."""
+    quiet_s: Positive = 172_800
+    """Seconds without such an hour after which an incident closes."""
     minimum_calls: Annotated[int, Meta(ge=0)] = 20
     """Calls an account must have made before it can have an incident."""
 
@@ -168,6 +171,7 @@ class EngineSettings(Section, frozen=True):
             fill_zeros=False,
             parameters={"half_life": 168.0, "prior": 24.0},
         ),
+        DetectorSettings(name="extraction", model="stillwatch.Extraction", window_s=3600),
         DetectorSettings(
             name="day_volume",
             window_s=86_400,

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.detectors.base import Detector
-from pipeline.detectors.build import DetectorError, build_detectors
+from pipeline.detectors.build import EXTRACTION, DetectorError, build_detectors
 from pipeline.detectors.conformal import ConformalCalibrator
 from pipeline.detectors.location_scale import Moments, PeerLocationScale
 from pipeline.detectors.peer import PeerDetector
 from pipeline.detectors.usual import compare_with_usual
+from pipeline.features.behaviour import BEHAVIOURS
 from pipeline.settings import DetectorSettings, EngineSettings
 
 FEATURES = ("log_calls", "log_output_tokens")
@@ -47,7 +48,8 @@ EVERY = [
 
 @pytest.fixture(params=EVERY, ids=lambda one: f"{one.name}-{one.model}-{one.scope}{one.scaler and '-scaled'}")
 def create(request: pytest.FixtureRequest) -> Callable[[], tuple[Detector, int]]:
-    return lambda: (build_detectors([request.param])[0], len(request.param.features))
+    width = BEHAVIOURS if request.param.model == EXTRACTION else len(request.param.features)
+    return lambda: (build_detectors([request.param])[0], width)
 
 
 def drive(detector: Detector, width: int, cuts: tuple[int, ...] = ()) -> list[list[float]]:

@@ -31,13 +31,13 @@ def test_short_names_in_the_environment() -> None:
 def test_nested_settings_and_lists(tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text(
-        "[engine.incident]\nopen_at = 20.0\n"
+        '[engine.incident]\nopen_at = 4.25\ndetector = "trees"\n'
         '[[engine.detectors]]\nname = "trees"\nmodel = "river.anomaly.HalfSpaceTrees"\nwindow_s = 3600\n'
         'features = ["log_calls"]\nparameters = { n_trees = 5 }\n'
     )
-    settings = load(file, {"engine.incident.windows_s": "[3600]"}, {})
-    assert settings.engine.incident.open_at == 20.0
-    assert settings.engine.incident.windows_s == (3600,)
+    settings = load(file, {"engine.incident.quiet_s": "3600"}, {})
+    assert settings.engine.incident.open_at == 4.25
+    assert settings.engine.incident.quiet_s == 3600
     assert [detector.name for detector in settings.engine.detectors] == ["trees"]
 
 
@@ -63,7 +63,11 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     ("overrides", "part"),
     [
         ({"engine.incident.close_at": "50"}, "close_at"),
-        ({"engine.incident.windows_s": "[7]"}, "windows_s"),
+        ({"engine.incident.open_at": "9"}, "above open_at_most"),
+        (
+            {"engine.incident.detector": "day_volume"},
+            "no detector of hours is named 'day_volume'; there are: hour_volume",
+        ),
         ({"engine.detectors": "[]"}, "at least one"),
         ({"engine.detectors": '[{"name": "a", "features": ["log_calls"]}]'}, "window_s"),
         ({"stream.incidents_topic": "api-calls"}, "four names"),

@@ -20,7 +20,7 @@ from pipeline.engine.memory import Memory, Remembering
 from pipeline.engine.scoring import Scorer
 from pipeline.engine.verdicts import AccountWindows, CallScores, Verdicts
 from pipeline.event.columns import EventBatch
-from pipeline.features.extract import ClosedWindows, EventFeatures, extract
+from pipeline.features.extract import ClosedWindows, EventFeatures, close, extract
 from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, SUM_NAMES, WINDOW_S
 from pipeline.features.state import load, make_room, new_state, save
 from pipeline.features.window import window_features
@@ -73,10 +73,26 @@ class Engine:
         make_room(self._features, len(self._slots))
         features, windows = extract(batch, slots, duplicates, self._features, self.settings.allowed_lateness_s)
         call_scores = self._score_events(batch, slots, duplicates, features)
-        account_windows, incidents = self._score_windows(batch, windows)
+        account_windows, incidents = self._score_windows(windows, batch.ts[windows.at_event])
         of_incidents = self._slots.of([one.entity_id for one in incidents])
         self._memory.note(np.concatenate([slots, windows.slot, of_incidents]))
         return Verdicts(self.partition, duplicates, call_scores, account_windows, incidents)
+
+    def advance(self, to_ms: int) -> Verdicts:
+        """Event time has come to `to_ms` in epoch milliseconds though no event says so: what closes by that, and no scores.
+
+        Windows come out as they would have by the next event. What arrives later with a time in them is late. Moves
+        nothing back, and does nothing before the first event.
+        """
+        lateness_ms = self.settings.allowed_lateness_s * 1000
+        windows = close(self._features, to_ms - lateness_ms)
+        # As soon as an event could have closed them, whenever this is called: the same windows, the same incidents.
+        account_windows, incidents = self._score_windows(windows, windows.end_ms + lateness_ms)
+        if self.watermark >= 0:
+            incidents += self._incidents.expire(to_ms)
+        of_incidents = self._slots.of([one.entity_id for one in incidents])
+        self._memory.note(np.concatenate([windows.slot, of_incidents]))
+        return Verdicts(self.partition, np.zeros(0, np.bool_), CallScores.none(), account_windows, incidents)
 
     def save(self, *, whole: bool) -> EngineState:
         """All that the engine remembers, or what has changed since it was last saved; the first is always whole."""
@@ -140,7 +156,7 @@ class Engine:
             reasons=reasons,
         )
 
-    def _score_windows(self, batch: EventBatch, windows: ClosedWindows) -> tuple[AccountWindows, list[Incident]]:
+    def _score_windows(self, windows: ClosedWindows, closed_by: Int64) -> tuple[AccountWindows, list[Incident]]:
         account_of = self._slots.account_of
         window_s = np.asarray(WINDOW_S, np.int64)[windows.level]
         start = windows.number * window_s * 1000
@@ -173,7 +189,7 @@ class Engine:
             score=scores,
             output_tokens=account_windows.output_tokens,
             account_calls=windows.account_calls,
-            closed_by=batch.ts[windows.at_event],
+            closed_by=closed_by,
             reasons=reasons,
         )
         return account_windows, self._incidents.follow(followed)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.event.columns import EventBatch
-from pipeline.features.kernel import process_events
-from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, SUM_NAMES
-from pipeline.features.state import FeatureState
+from pipeline.features.kernel import close_until, process_events
+from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, SUM_NAMES, WINDOW_S
+from pipeline.features.state import CLOSED_MINUTE, FeatureState
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -44,7 +44,7 @@ class ClosedWindows:
     empty_before: Int64
     """Windows without a call between the account's previous one of this length and this one."""
     at_event: Int64
-    """The event of the batch whose time closed it."""
+    """The event of the batch whose time closed it; -1 where none did."""
     account_calls: Int64
     """Calls of the account so far."""
     sums: Float64
@@ -52,6 +52,11 @@ class ClosedWindows:
 
     def __len__(self) -> int:
         return int(self.slot.size)
+
+    @property
+    def end_ms(self) -> Int64:
+        """(M,) end of each window, epoch milliseconds."""
+        return (self.number + 1) * np.asarray(WINDOW_S, np.int64)[self.level] * 1000
 
 
 def extract(
@@ -62,16 +67,9 @@ def extract(
     features = EventFeatures(np.zeros((count, len(EVENT_FEATURE_NAMES))), np.zeros(count, np.bool_))
     parts: list[tuple[Int64, Float64, Float64]] = []
     begin = 0
-    accounts, clock = state.accounts, state.clock
-    account = (accounts["last_ts"], accounts["calls"], accounts["seen"], accounts["last_window"])
-    panes = _views(accounts["panes"], state.pane_head)
-    levels = _views(accounts["levels"], state.level_head)
+    account, panes, levels = _arrays(state)
     while begin < count:
-        rows = np.empty((_ROOM, _COLUMNS), np.int64)
-        sums = np.empty((_ROOM, len(SUM_NAMES)))
-        distinct = np.empty((_ROOM, len(DISTINCT_NAMES)))
-        # The second number has no meaning: it keeps reading ahead from being left out as useless.
-        filled = np.zeros(2, np.int64)
+        out = _room()
         begin = process_events(
             begin,
             slots,
@@ -81,17 +79,54 @@ def extract(
             batch.simhash,
             duplicates,
             allowed_lateness_s * 1000,
-            clock,
+            state.clock,
             account,
             panes,
             levels,
-            (rows, sums, distinct, filled),
+            out,
             (features.values, features.late),
         )
-        used = int(filled[0])
-        if used:
-            parts.append((rows[:used], sums[:used], distinct[:used]))
+        parts.append(_used(out))
     return features, _joined(parts)
+
+
+def close(state: FeatureState, until_ms: int) -> ClosedWindows:
+    """Close the windows that end at or before the event time `until_ms` though no event came that would have closed them.
+
+    Moves the watermark of `state` there, and never back; does nothing before the first event.
+    """
+    minute = until_ms // 60_000
+    if state.clock[CLOSED_MINUTE] < 0 or minute <= state.clock[CLOSED_MINUTE]:
+        return _joined([])
+    parts = []
+    account, panes, levels = _arrays(state)
+    done = False
+    while not done:
+        out = _room()
+        done = bool(close_until(minute, -1, state.clock, account, panes, levels, out))
+        parts.append(_used(out))
+    return _joined(parts)
+
+
+def _arrays(state: FeatureState) -> tuple[tuple[NDArray[Any], ...], ...]:
+    # Of accounts, of open minutes, and of the larger windows, as the compiled loop takes them.
+    accounts = state.accounts
+    account = (accounts["last_ts"], accounts["calls"], accounts["seen"], accounts["last_window"])
+    return account, _views(accounts["panes"], state.pane_head), _views(accounts["levels"], state.level_head)
+
+
+def _room() -> tuple[Int64, Float64, Float64, Int64]:
+    rows = np.empty((_ROOM, _COLUMNS), np.int64)
+    sums = np.empty((_ROOM, len(SUM_NAMES)))
+    distinct = np.empty((_ROOM, len(DISTINCT_NAMES)))
+    # The second number has no meaning: it keeps reading ahead from being left out as useless.
+    return rows, sums, distinct, np.zeros(2, np.int64)
+
+
+def _used(out: tuple[Int64, Float64, Float64, Int64]) -> tuple[Int64, Float64, Float64]:
+    rows, sums, distinct, filled = out
+    used = int(filled[0])
+    return rows[:used], sums[:used], distinct[:used]
 
 
 def _views(panes: NDArray[np.void], head: Int64) -> tuple[NDArray[Any], ...]:

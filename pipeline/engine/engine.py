@@ -62,6 +62,13 @@ class Engine:
         return minute * 60_000 if minute >= 0 else -1
 
     @property
+    def time(self) -> int:
+        """Event time in epoch milliseconds it has come to, by its newest event or as it was told; -1 before the first."""
+        if self.watermark < 0:
+            return -1
+        return max(int(self._features.clock[0]), self.watermark + self.settings.allowed_lateness_s * 1000)
+
+    @property
     def accounts(self) -> int:
         """Accounts seen."""
         return len(self._slots)

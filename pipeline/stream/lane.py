@@ -15,6 +15,9 @@ from pipeline.event.columns import EventBatch
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.transport import FetchedBatch
 
+#: A silent partition's time that closes nothing is kept in a state this often.
+SILENT_CHECKPOINT_MS = 600_000
+
 
 @dataclass(slots=True)
 class Processed:
@@ -84,6 +87,15 @@ class Lane:
             self.next_offset = batch.end
             self.checkpoints.moved()
         return done
+
+    def advance(self, to_ms: int) -> Processed | None:
+        """Let event time come to `to_ms` without an event; what that closes, None when nothing. Blocks while it works."""
+        before = self.engine.watermark
+        verdicts = self.engine.advance(to_ms)
+        told = bool(verdicts.account_windows.account_id or verdicts.incidents)
+        if told or before // SILENT_CHECKPOINT_MS != self.engine.watermark // SILENT_CHECKPOINT_MS:
+            self.checkpoints.moved()
+        return Processed(verdicts=verdicts) if told else None
 
     def _decode(self, record: Any, received_at: int) -> ApiCall | Rejected:
         if record.value is None:

@@ -92,7 +92,11 @@ def run_worker(
             say(line)
         store = stack.enter_context(
             connect(
-                settings.store.address, password_file=settings.store.password_file, patience_s=patience_s, waiting=say
+                settings.store.address,
+                password_file=settings.store.password_file,
+                patience_s=patience_s,
+                waiting=say,
+                answer_timeout_s=settings.store.answer_timeout_s,
             )
         )
         (migrate if store.address.embedded else require_schema)(store)

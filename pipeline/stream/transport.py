@@ -21,6 +21,7 @@ from faust.types import TP, ConsumerMessage, Message
 from mode import get_logger
 from mode.threads import QueueServiceThread
 
+from pipeline.stream.gaps import OffsetGap
 from pipeline.stream.ledger import Delivery, PartitionLedger
 
 logger = get_logger(__name__)
@@ -28,6 +29,8 @@ logger = get_logger(__name__)
 FETCH_TIMEOUT_S = 1.0
 #: Longest time that the broker may hold a fetch that finds nothing.
 FETCH_MAX_WAIT_MS = 500
+#: What the broker said of a partition's end counts for this long.
+END_KNOWN_S = 3.0
 #: Time that the group gets to hear of a worker's end.
 LEAVE_PATIENCE_S = 5.0
 #: Time that batches under way get to become durable when the worker stops or loses partitions; less than a rebalance.
@@ -52,7 +55,7 @@ class FetchedBatch:
 
     @property
     def missing(self) -> int:
-        """Offsets before the first record that no longer exist: retention was quicker than this group."""
+        """Offsets before the first record that hold none: dropped by retention, or marks of transactions."""
         return max(0, self.records[0].offset - self.start) if self.records else 0
 
 
@@ -95,25 +98,47 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return 0.0
         return max(0.0, time.time() - self._answered_at) if self._answered_at else 0.0
 
+    def at_end(self, tp: TP, epoch: int, position: int) -> bool:
+        """Whether the broker said lately that the partition ends at `position`, the end of what was fetched."""
+        subscription = None if self._consumer is None else self._consumer._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        place = TopicPartition(tp.topic, tp.partition)
+        if assignment is None or place not in assignment.tps or self._chain.get(tp) != (epoch, position):
+            return False
+        state = assignment.state_value(place)
+        if not state.has_valid_position or state.highwater is None or not state.timestamp:
+            return False
+        # What does not move a chain, marks of transactions, moves the position all the same.
+        known = time.time() - state.timestamp / 1000 < END_KNOWN_S
+        return bool(known and state.highwater <= max(position, state.position))
+
     async def restart_chains(self) -> Mapping[TP, tuple[int, int, int | None]]:
-        """Seek every assigned partition to the group's offset, or to its log's start where the group has none.
+        """Seek every assigned partition to the group's offset, or to its log's start where that comes later or there is none.
 
         Returns each one's (epoch, position, committed offset or None).
         """
         result: Mapping[TP, tuple[int, int, int | None]] = await self.call_thread(self._restart_chains)
         return result
 
+    async def beginning(self, tp: TP) -> int:
+        """The first offset that the partition's log still has. Raises `KafkaError`."""
+        place = TopicPartition(tp.topic, tp.partition)
+        offsets = await self.call_thread(self._beginnings, [place])
+        return int(offsets[place])
+
+    async def _beginnings(self, places: list[Any]) -> dict[Any, int]:
+        return dict(await self._ensure_consumer().beginning_offsets(places)) if places else {}
+
     async def _restart_chains(self) -> dict[TP, tuple[int, int, int | None]]:
         consumer = self._ensure_consumer()
         committed: dict[Any, int | None] = {tp: await consumer.committed(tp) for tp in consumer.assignment()}
-        fresh = [tp for tp, offset in committed.items() if offset is None]
-        beginnings = await consumer.beginning_offsets(fresh) if fresh else {}
+        beginnings = await self._beginnings(list(committed))
         self._answered_at = time.time()
         # No await from here on: what is fetched before these lines carries the old epoch, what comes after the new one.
         self._epoch += 1
         found = {}
         for tp, offset in committed.items():
-            position = beginnings[tp] if offset is None else offset
+            position = max(beginnings[tp], offset or 0)
             try:
                 consumer.seek(tp, position)
             except IllegalStateError:
@@ -188,6 +213,9 @@ class Consumer(driver.Consumer):
         self.ends: dict[TP, int] = {}
         """The offset after each partition's last record, as far as the last fetch could tell."""
         self.missing_offsets = 0
+        self._gap_ends: dict[tuple[TP, int], int] = {}
+        self.gaps: list[OffsetGap] = []
+        """Gaps that were found and are not taken from here yet to be kept."""
         self._progress: dict[TP, tuple[int | None, float]] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -214,6 +242,8 @@ class Consumer(driver.Consumer):
         """Go back to the committed offsets; whatever was fetched or delivered before counts for nothing."""
         for tp, (epoch, position, committed) in (await self._thread.restart_chains()).items():
             self._ledger(tp).restart(epoch, position, committed)
+            if committed is not None and position > committed:
+                self._found_gap(OffsetGap(tp, committed, position - 1))
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Faust's fetcher runs this: fetch, and hand each batch to the streams, as long as they take them."""
@@ -234,7 +264,35 @@ class Consumer(driver.Consumer):
             # Dropping is safe: flow stops only for a rebalance, which seeks to the committed offsets before it resumes.
             await self.sleep(0)
             return []
+        for batch in cast(list[FetchedBatch], list(batches.values())):
+            if batch.missing:
+                await self._look_for_gap(batch)
         return [message for batch in batches.values() if (message := self._take(batch)) is not None]
+
+    async def _look_for_gap(self, batch: FetchedBatch) -> None:
+        # Marks of transactions take offsets as well: nothing is lost unless the log itself begins later.
+        try:
+            beginning = await self._thread.beginning(batch.tp)
+        except KafkaError:
+            beginning = batch.records[0].offset
+        last = min(beginning, batch.records[0].offset) - 1
+        if last >= batch.start and self._ledger(batch.tp).accepts(batch.epoch, batch.start):
+            self._found_gap(OffsetGap(batch.tp, batch.start, last))
+
+    def _found_gap(self, gap: OffsetGap) -> None:
+        # Until something is committed every rebalance finds it again.
+        known = self._gap_ends.get((gap.tp, gap.first), gap.first - 1)
+        if gap.last <= known:
+            return
+        self._gap_ends[gap.tp, gap.first] = gap.last
+        self.missing_offsets += gap.last - known
+        self.gaps.append(gap)
+        logger.error("%s", gap)
+
+    def at_end(self, tp: TP) -> bool:
+        """Whether all records of the partition have been delivered, as far as the broker said lately."""
+        ledger = self._ledger(tp)
+        return self._thread.at_end(tp, ledger.epoch, ledger.position)
 
     def _take(self, batch: Any) -> ConsumerMessage | None:
         assert isinstance(batch, FetchedBatch)
@@ -244,14 +302,6 @@ class Consumer(driver.Consumer):
             ledger.restart(batch.epoch, batch.start, None)
         if not ledger.accepts(batch.epoch, batch.start):
             return None  # fetched before a seek
-        if batch.missing:
-            self.missing_offsets += batch.missing
-            logger.error(
-                "%s: offsets %d to %d are gone, retention dropped them before they were read",
-                batch.tp,
-                batch.start,
-                batch.records[0].offset - 1,
-            )
         batch.delivery = ledger.deliver(batch.end)
         if batch.highwater is not None:
             self.ends[batch.tp] = batch.highwater

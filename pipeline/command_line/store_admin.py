@@ -46,7 +46,9 @@ def doctor(
     json: Annotated[bool, Parameter(name="--json", negative=())] = False,
     common: Common | None = None,
 ) -> int:
-    """Check settings, store, schema, broker and topics; say what is wrong and how to mend it.
+    """Check settings, store, schema, broker and topics, and how a stream is doing; say what is wrong and how to mend it.
+
+    Of a stream: the group's lag, the latest checkpoints and their size, gaps, and what the worker at the web port says.
 
     The exit code is 1 when something is wrong.
 
@@ -55,7 +57,8 @@ def doctor(
     json
         Print the findings as JSON.
     """
-    from pipeline.command_line.diagnosis import WRONG, diagnose
+    from pipeline.command_line.diagnosis import diagnose
+    from pipeline.command_line.finding import WRONG
 
     findings = diagnose((common or Common()).settings())
     wrong = [finding for finding in findings if finding.state == WRONG]

@@ -134,6 +134,12 @@ class StreamWorker:
         """Whether rows or records of what was processed are still on their way."""
         return self._put > self._finished
 
+    @property
+    def checkpoint_s_ago(self) -> float | None:
+        """Seconds since the partition whose state is oldest had its last checkpoint; None before the first of any."""
+        times = [lane.checkpoints.written_at for lane in self.lanes.values() if lane.checkpoints.written_at]
+        return round(time.time() - min(times), 1) if times else None
+
     def problems(self) -> list[str]:
         """What an operator should look at, one line each; empty when all is well."""
         stalled, silent = self.consumer.stalled_s(), self.consumer.silent_s()

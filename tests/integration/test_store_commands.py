@@ -200,12 +200,16 @@ def test_doctor(stillwatch: Run) -> None:
     with connect("chdb:.stillwatch/store"):
         pass
     out = stillwatch("doctor")[1]
-    assert "not applied: 0001_events, 0002_verdicts, 0003_records; to mend: run `stillwatch migrate`" in out
+    assert (
+        "not applied: 0001_events, 0002_verdicts, 0003_records, 0004_continuity; to mend: run `stillwatch migrate`"
+        in out
+    )
     stillwatch("migrate")
-    code, out, _ = stillwatch("doctor", "--json")
+    code, out, _ = stillwatch("doctor", "--json", "--set", "stream.web_port=0")
     checks = {check["check"]: check["state"] for check in json.loads(out)["checks"]}
     assert code == 0
     assert (checks["store"], checks["schema"], checks["broker"]) == ("ok", "ok", "note")
+    assert (checks["checkpoints"], checks["gaps"]) == ("note", "ok")
     code, out, _ = stillwatch("doctor", "--store", "clickhouse://ann@127.0.0.1:9/x", "--broker", "kafka://127.0.0.1:9")
     assert code == 1
     assert "does not answer (Connection refused); to mend: start ClickHouse or mend --store" in out

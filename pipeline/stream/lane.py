@@ -15,6 +15,8 @@ from pipeline.event.columns import EventBatch
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.transport import FetchedBatch
 
+#: `timestamp_type` of records whose time the broker gave.
+LOG_APPEND_TIME = 1
 #: A silent partition's time that closes nothing is kept in a state this often.
 SILENT_CHECKPOINT_MS = 600_000
 
@@ -110,5 +112,9 @@ class Lane:
 
 
 def _time_of(record: Any) -> int:
-    # A record without a time (-1, of ancient clients) counts as received when it is read.
-    return record.timestamp if record.timestamp and record.timestamp > 0 else time.time_ns() // 1_000_000
+    # The broker's time where the topic has it. A sender's own must not vouch for an event of the future, and a record without a
+    # time (-1, of ancient clients) counts as received when it is read.
+    if record.timestamp_type == LOG_APPEND_TIME:
+        return int(record.timestamp)
+    now = time.time_ns() // 1_000_000
+    return min(record.timestamp, now) if record.timestamp and record.timestamp > 0 else now

@@ -75,14 +75,14 @@ class Deployment:
         stream = self.settings.stream
         send_calls(calls, bootstrap_servers(stream.broker), stream, patience_s=20)
 
-    def send_raw(self, values: list[bytes]) -> None:
+    def send_raw(self, values: list[bytes], key: bytes | None = None, timestamps: list[int] | None = None) -> None:
         from kafka import KafkaProducer
 
         producer = KafkaProducer(
             bootstrap_servers=bootstrap_servers(self.settings.stream.broker), enable_idempotence=False
         )
-        for value in values:
-            producer.send(self.settings.stream.api_calls_topic, value)
+        for value, timestamp in zip(values, timestamps or [None] * len(values), strict=True):
+            producer.send(self.settings.stream.api_calls_topic, value, key=key, timestamp_ms=timestamp)
         producer.flush()
         producer.close()
 

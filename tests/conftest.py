@@ -27,7 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that talks to a broker, so that `.ci/run` can run it again against Apache Kafka itself."""
+    embedded = pytest.mark.skipif(
+        not os.environ.get("STILLWATCH_TEST_BROKER"), reason="on Apache Kafka only: .ci/run, make test-faults"
+    )
     for item in items:
+        if item.get_closest_marker("kafka_only"):
+            item.add_marker(embedded)
         if "broker" in getattr(item, "fixturenames", ()):
             item.add_marker("broker")
 

@@ -112,7 +112,7 @@ def test_a_broker_that_is_stopped_and_killed_and_comes_back(tmp_path: Path, outa
                 disturbed.until(
                     lambda: any("the broker has not answered" in one for one in disturbed.health()["problems"])
                 )
-                time.sleep(outage_s)
+                time.sleep(outage_s if sign == signal.SIGTERM else 1)
                 kafka.start()
             send(disturbed, calls[2 * part :])
             disturbed.until(lambda: committed(disturbed) == len(calls))

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.test_stream_recovery import TABLES, finish, send, traffic
 from tests.faults.test_stream_worker import PATIENCE_S, Deployment, committed
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.kafka_only]
 EVENTS = 6_000
 
 

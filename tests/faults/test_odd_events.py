@@ -26,6 +26,7 @@ def hours(first: int, count: int, ts: int) -> list[ApiCall]:
     return [ApiCall(event_id=f"e{first + n}", ts=ts + n, account_id=f"acct-{n % 20}") for n in range(count)]
 
 
+@pytest.mark.kafka_only
 def test_an_event_sent_again_an_hour_later_and_after_a_restart_counts_once(deployment: Deployment) -> None:
     deployment.start()
     send(deployment, hours(0, 200, NOW))
@@ -46,6 +47,7 @@ def test_an_event_sent_again_an_hour_later_and_after_a_restart_counts_once(deplo
     assert deployment.query("SELECT sum(calls) FROM calls_per_minute") == [[350]]
 
 
+@pytest.mark.kafka_only
 def test_clocks_that_are_wrong_are_told_and_move_no_time(deployment: Deployment) -> None:
     deployment.start("--set", "stream.reject_share_limit=1", "--set", "stream.idle_s=0")
     accounts = [f"acct-{n}" for n in range(20)]

@@ -1,6 +1,5 @@
 """Broker or store away, or answering nonsense: workers stay, wait, catch up, and the tables are those of an undisturbed run."""
 
-import os
 import resource
 import signal
 import sys
@@ -18,7 +17,7 @@ from tests.faults.test_stream_worker import Deployment, committed, received
 sys.path.insert(0, str(Path(__file__).parents[1] / "apache_kafka"))
 from server import ApacheKafka
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.kafka_only]
 OPTIONS = ("--set", "stream.max_batch_events=300", "--set", "stream.checkpoint_s=0.5")
 STORE_OPTIONS = ("--set", "store.insert_max_rows=1000", "--set", "store.answer_timeout_s=2")
 EVENTS = 15_000
@@ -90,9 +89,6 @@ def test_a_store_that_fails_in_every_way_and_goes_away(
         disturbed.close()
 
 
-@pytest.mark.skipif(
-    not os.environ.get("STILLWATCH_TEST_BROKER"), reason="the embedded broker forgets all when it stops"
-)
 def test_a_broker_that_is_stopped_and_killed_and_comes_back(tmp_path: Path, outage_s: float) -> None:
     calls = list(traffic(EVENTS))
     folders = [tmp_path / name for name in ("undisturbed", "disturbed")]

@@ -1,7 +1,6 @@
 """Records that retention took before they were read are told everywhere, and what is left is read."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -14,10 +13,7 @@ from pipeline.stream.progress import group_progress
 from tests.faults.test_stream_worker import PROGRAM, Deployment, committed, deployment, received
 
 __all__ = ["deployment"]
-pytestmark = [
-    pytest.mark.broker,
-    pytest.mark.skipif(not os.environ.get("STILLWATCH_TEST_BROKER"), reason="the embedded broker deletes no records"),
-]
+pytestmark = [pytest.mark.broker, pytest.mark.kafka_only]
 FIRST, LATER = 400, 400
 
 

@@ -28,6 +28,7 @@ def closed_in_silence(deployment: Deployment) -> int:
     return int(found.group(1)) if found else 0
 
 
+@pytest.mark.kafka_only
 def test_windows_close_without_a_next_event_and_what_comes_later_is_late(deployment: Deployment) -> None:
     deployment.start("--set", "stream.idle_s=1", "--set", "engine.allowed_lateness_s=0")
     deployment.until(lambda: deployment.health().get("state") == "ok")

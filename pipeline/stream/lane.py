@@ -13,7 +13,7 @@ from pipeline.engine.verdicts import Verdicts
 from pipeline.event import ApiCall, EventLimits, Rejected, RejectReason, decode, rejected
 from pipeline.event.columns import EventBatch
 from pipeline.stream.checkpoint import Checkpoints
-from pipeline.stream.transport import FetchedBatch
+from pipeline.stream.fetch import FetchedBatch
 
 #: `timestamp_type` of records whose time the broker gave.
 LOG_APPEND_TIME = 1

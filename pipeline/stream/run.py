@@ -37,6 +37,7 @@ QUIET_LOGGERS = {
     "asyncio": logging.CRITICAL,
     # The loggers of Faust's services that are subclassed here.
     "pipeline.stream.app": logging.WARNING,
+    "pipeline.stream.fetch": logging.WARNING,
     "pipeline.stream.transport": logging.WARNING,
 }
 WATCH_S = 0.5

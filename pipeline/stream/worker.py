@@ -22,6 +22,7 @@ from pipeline.stream import metrics as m
 from pipeline.stream.app import StreamApp
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.envelope import pack, unpack
+from pipeline.stream.fetch import FetchedBatch
 from pipeline.stream.gaps import gaps_table
 from pipeline.stream.guard import RejectGuard
 from pipeline.stream.lane import Lane, Processed
@@ -29,7 +30,7 @@ from pipeline.stream.recovery import open_engine
 from pipeline.stream.rows import rows_of_batch, rows_of_rejects
 from pipeline.stream.silence import Silence
 from pipeline.stream.sink import Effects, Publication, Sink
-from pipeline.stream.transport import Consumer, FetchedBatch
+from pipeline.stream.transport import Consumer
 
 log = logging.getLogger(__name__)
 

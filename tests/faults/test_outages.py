@@ -11,7 +11,7 @@ import pytest
 from clickhouse_fixture import ClickHouseServer
 
 from tests.faults.on_a_server import OnServer
-from tests.faults.test_stream_recovery import TABLES, finish, send, traffic
+from tests.faults.test_stream_recovery import TABLES, assert_every_change_was_published, finish, send, traffic
 from tests.faults.test_stream_worker import Deployment, committed, received
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "apache_kafka"))
@@ -117,6 +117,7 @@ def test_a_broker_that_is_stopped_and_killed_and_comes_back(tmp_path: Path, outa
             for name, sql in TABLES.items():
                 assert disturbed.query(sql) == expected[name], name
             assert "a new engine" not in disturbed.log()
+            assert_every_change_was_published(disturbed)
         finally:
             undisturbed.close()
             disturbed.close()

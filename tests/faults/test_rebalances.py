@@ -9,7 +9,7 @@ import pytest
 from clickhouse_fixture import ClickHouseServer
 
 from tests.faults.on_a_server import OnServer
-from tests.faults.test_stream_recovery import finish, send, traffic
+from tests.faults.test_stream_recovery import assert_every_change_was_published, finish, send, traffic
 from tests.faults.test_stream_worker import PATIENCE_S
 
 pytestmark = pytest.mark.broker
@@ -65,6 +65,7 @@ def test_workers_added_and_killed_leave_the_rows_of_an_undisturbed_one(
         for name, rows in expected.items():
             assert found[name] == rows, name
         assert "a new engine" not in disturbed.log()
+        assert_every_change_was_published(disturbed)
     finally:
         undisturbed.close()
         disturbed.close()

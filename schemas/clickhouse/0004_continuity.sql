@@ -19,7 +19,16 @@ COMMENT 'Records that retention dropped before they were read; ask with FINAL';
 
 -- Silence is a change of behaviour too: an operator whose key was taken, or who has moved on to the next account. It is
 -- measured against the newest call of all, so that it means the same in a history of 2024 as it does today.
-CREATE VIEW IF NOT EXISTS account_silence AS
+CREATE VIEW IF NOT EXISTS account_silence
+(
+    account_id String COMMENT 'Account',
+    silent_since DateTime64(3, 'UTC') COMMENT 'Its latest call',
+    silent_s Int64 COMMENT 'Seconds from then to the latest call of all accounts',
+    active_days UInt64 COMMENT 'Days on which it called',
+    usual_gap_s Float64 COMMENT 'Seconds from its first call to its latest, per active day',
+    went_silent Bool COMMENT 'Silent for a day and for three usual gaps, after calls on three days or more'
+)
+AS
 WITH (SELECT max(last_call) FROM account_daily_usage) AS newest
 SELECT
     account_id,
@@ -29,4 +38,5 @@ SELECT
     dateDiff('second', min(first_call), silent_since) / active_days AS usual_gap_s,
     CAST(active_days >= 3 AND silent_s >= 86400 AND silent_s >= 3 * usual_gap_s, 'Bool') AS went_silent
 FROM account_daily_usage
-GROUP BY account_id;
+GROUP BY account_id
+COMMENT 'How long accounts have been silent';

@@ -29,7 +29,7 @@ def test_workers_added_and_killed_leave_the_rows_of_an_undisturbed_one(
     broker: str, tmp_path: Path, clickhouse_server: ClickHouseServer, kills: int
 ) -> None:
     rounds = max(1, kills // 5)
-    calls = list(traffic(5_000 * rounds))
+    calls = list(traffic(max(12_000, 5_000 * rounds)))
     folders = [tmp_path / name for name in ("undisturbed", "disturbed")]
     for folder in folders:
         folder.mkdir()
@@ -38,6 +38,7 @@ def test_workers_added_and_killed_leave_the_rows_of_an_undisturbed_one(
     try:
         send(undisturbed, calls)
         expected = finish(undisturbed, len(calls))
+        assert expected["incidents"]
         started = 0
         portions = iter(
             [calls[len(calls) * i // (3 * rounds) : len(calls) * (i + 1) // (3 * rounds)] for i in range(3 * rounds)]

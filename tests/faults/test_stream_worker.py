@@ -57,8 +57,11 @@ class Deployment:
         ensure_topics(bootstrap_servers(broker), topic_specs(stream))
         self.port = 0
 
+    def new_port(self) -> int:
+        return free_port()
+
     def start(self, *options: str) -> None:
-        self.port = free_port()
+        self.port = self.new_port()
         stream = self.settings.stream
         named = [f"stream.{key}={getattr(stream, key)}" for key in ("group", "partitions", "session_timeout_s")]
         named += [f"stream.{key}_topic={getattr(stream, key + '_topic')}" for key in ("api_calls", "rejected")]

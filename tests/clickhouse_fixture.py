@@ -40,6 +40,12 @@ class ClickHouseServer:
         assert self.process.stdout is not None
         self.process.stdout.close()
 
+    def faults_left(self) -> list[dict[str, Any]]:
+        """Those that have not come true yet."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/fixture/faults") as answer:
+            left: list[dict[str, Any]] = json.loads(answer.read())
+        return left
+
     def faults(self, *faults: dict[str, Any]) -> None:
         """Make the next matching requests go wrong; see tests/clickhouse_http."""
         body = json.dumps(faults).encode()

@@ -22,11 +22,17 @@ _databases = itertools.count()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`make test-faults` kills more often than `make test` has the time for."""
     parser.addoption("--kills", type=int, default=3, help="how often the tests of recovery kill a worker")
+    parser.addoption("--outage", type=float, default=5.0, help="seconds for which the tests take broker or store away")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that talks to a broker, so that `.ci/run` can run it again against Apache Kafka itself."""
+    embedded = pytest.mark.skipif(
+        not os.environ.get("STILLWATCH_TEST_BROKER"), reason="on Apache Kafka only: .ci/run, make test-faults"
+    )
     for item in items:
+        if item.get_closest_marker("kafka_only"):
+            item.add_marker(embedded)
         if "broker" in getattr(item, "fixturenames", ()):
             item.add_marker("broker")
 
@@ -70,6 +76,12 @@ def store(request: pytest.FixtureRequest) -> Store:
 def kills(request: pytest.FixtureRequest) -> int:
     """How often a worker is killed."""
     return int(request.config.getoption("--kills"))
+
+
+@pytest.fixture
+def outage_s(request: pytest.FixtureRequest) -> float:
+    """For how long a broker or store is away."""
+    return float(request.config.getoption("--outage"))
 
 
 @pytest.fixture(scope="session")

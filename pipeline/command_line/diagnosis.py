@@ -6,26 +6,17 @@ import shutil
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-import msgspec
+from pipeline.command_line.continuity import lag_findings, store_findings, worker_findings
+from pipeline.command_line.finding import NOTE, OK, WRONG, Finding
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.store.client import Store
 
-OK, NOTE, WRONG = "ok", "note", "wrong"
 #: ClickHouse from which on the schema and the settings of inserts are known to work.
 OLDEST_CLICKHOUSE = (24, 8)
 LOW_SPACE_BYTES = 1 << 30
 _PACKAGES = ("clickhouse-connect", "chdb", "faust-streaming", "aiokafka", "kafka-python", "river")
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """The outcome of one check; `state` is `ok`, `note` (nothing to do) or `wrong`."""
-
-    check: str
-    state: str
-    detail: str
-    mend: str = ""
 
 
 def diagnose(settings: Settings) -> list[Finding]:
@@ -36,6 +27,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         Finding("packages", OK, versions),
         *_store_findings(settings),
         *_broker_findings(settings),
+        *worker_findings(settings),
     ]
 
 
@@ -55,7 +47,9 @@ def _store_findings(settings: Settings) -> list[Finding]:
     except StoreError as error:
         return [Finding("store", WRONG, *_split(str(error)))]
     with store:
-        return [_version(store), *_space(store), _schema(store)]
+        schema = _schema(store)
+        found = [_version(store), *_space(store), schema]
+        return [*found, *store_findings(store, settings)] if schema.state == OK else found
 
 
 def _version(store: Store) -> Finding:
@@ -96,7 +90,13 @@ def _schema(store: Store) -> Finding:
 def _broker_findings(settings: Settings) -> list[Finding]:
     from kafka.errors import KafkaError
 
-    from pipeline.stream.address import BrokerAddressError, BrokerNotRunningError, answers, bootstrap_servers
+    from pipeline.stream.address import (
+        BrokerAddressError,
+        BrokerNotRunningError,
+        answers,
+        bootstrap_servers,
+        parse_address,
+    )
     from pipeline.stream.topics import partition_counts, topic_specs
 
     specs = {spec.name: spec for spec in topic_specs(settings.stream)}
@@ -116,6 +116,12 @@ def _broker_findings(settings: Settings) -> list[Finding]:
         detail = f"{settings.stream.broker} does not answer ({reason})"
         return [Finding("broker", WRONG, detail, "start Kafka, or mend --broker")]
     findings = [Finding("broker", OK, f"{settings.stream.broker} answers at {', '.join(servers)}")]
+    calls = counts.get(settings.stream.api_calls_topic)
+    if calls and not parse_address(settings.stream.broker).embedded:
+        try:
+            findings += lag_findings(settings, servers, calls)
+        except KafkaError as error:
+            findings.append(Finding(f"group {settings.stream.group}", NOTE, f"the broker did not tell ({error!r})"))
     for name, spec in specs.items():
         check, count = f"topic {name}", counts.get(name)
         if count is None:

@@ -22,7 +22,7 @@ from pipeline.engine.scoring import Scored, Scorer
 from pipeline.engine.verdicts import AccountWindows, CallScores, Verdicts
 from pipeline.event.columns import EventBatch
 from pipeline.features.behaviour import BEHAVIOUR_NAMES
-from pipeline.features.extract import ClosedWindows, EventFeatures, extract
+from pipeline.features.extract import ClosedWindows, EventFeatures, close, extract
 from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, HOUR_LEVEL, SUM_NAMES, WINDOW_S
 from pipeline.features.state import load, make_room, new_state, save
 from pipeline.features.window import window_features
@@ -73,6 +73,13 @@ class Engine:
         return minute * 60_000 if minute >= 0 else -1
 
     @property
+    def time(self) -> int:
+        """Event time in epoch milliseconds it has come to, by its newest event or as it was told; -1 before the first."""
+        if self.watermark < 0:
+            return -1
+        return max(int(self._features.clock[0]), self.watermark + self.settings.allowed_lateness_s * 1000)
+
+    @property
     def accounts(self) -> int:
         """Accounts seen."""
         return len(self._slots)
@@ -84,10 +91,26 @@ class Engine:
         make_room(self._features, len(self._slots))
         features, windows = extract(batch, slots, duplicates, self._features, self.settings.allowed_lateness_s)
         call_scores = self._score_events(batch, slots, duplicates, features)
-        account_windows, incidents = self._score_windows(batch, windows)
+        account_windows, incidents = self._score_windows(windows, batch.ts[windows.at_event])
         of_incidents = self._slots.of([one.entity_id for one in incidents])
         self._memory.note(np.concatenate([slots, windows.slot, of_incidents]))
         return Verdicts(self.partition, duplicates, call_scores, account_windows, incidents)
+
+    def advance(self, to_ms: int) -> Verdicts:
+        """Event time has come to `to_ms` in epoch milliseconds though no event says so: what closes by that, and no scores.
+
+        Windows come out as they would have by the next event. What arrives later with a time in them is late. Moves
+        nothing back, and does nothing before the first event.
+        """
+        lateness_ms = self.settings.allowed_lateness_s * 1000
+        windows = close(self._features, to_ms - lateness_ms)
+        # As soon as an event could have closed them, whenever this is called: the same windows, the same incidents.
+        account_windows, incidents = self._score_windows(windows, windows.end_ms + lateness_ms)
+        if self.watermark >= 0:
+            incidents += self._incidents.expire(to_ms)
+        of_incidents = self._slots.of([one.entity_id for one in incidents])
+        self._memory.note(np.concatenate([windows.slot, of_incidents]))
+        return Verdicts(self.partition, np.zeros(0, np.bool_), CallScores.none(), account_windows, incidents)
 
     def save(self, *, whole: bool) -> EngineState:
         """All that the engine remembers, or what has changed since it was last saved; the first is always whole."""
@@ -153,7 +176,7 @@ class Engine:
             reasons=scored.reasons,
         )
 
-    def _score_windows(self, batch: EventBatch, windows: ClosedWindows) -> tuple[AccountWindows, list[Incident]]:
+    def _score_windows(self, windows: ClosedWindows, closed_by: Int64) -> tuple[AccountWindows, list[Incident]]:
         account_of = self._slots.account_of
         window_s = np.asarray(WINDOW_S, np.int64)[windows.level]
         start = windows.number * window_s * 1000
@@ -185,7 +208,9 @@ class Engine:
             **sums,
             **distinct,
         )
-        return account_windows, self._incidents.follow(self._judged(hours, hour_rows, account_windows, windows, batch))
+        return account_windows, self._incidents.follow(
+            self._judged(hours, hour_rows, account_windows, windows, closed_by)
+        )
 
     def _judged(
         self,
@@ -193,7 +218,7 @@ class Engine:
         chosen: Int64,
         account_windows: AccountWindows,
         windows: ClosedWindows,
-        batch: EventBatch,
+        closed_by: Int64,
     ) -> JudgedHours:
         name = self.settings.incident.detector
         evidence = np.zeros(chosen.size)
@@ -208,7 +233,7 @@ class Engine:
             evidence=evidence,
             output_tokens=account_windows.output_tokens[chosen],
             account_calls=windows.account_calls[chosen],
-            closed_by=batch.ts[windows.at_event[chosen]],
+            closed_by=closed_by[chosen],
             reasons=lambda row: hours.explain(row, (name,)),
         )
 

@@ -28,6 +28,11 @@ class CallScores:
     reasons: list[Sequence[Reason]]
     """Empty for ordinary scores (`engine.reasons_from`)."""
 
+    @classmethod
+    def none(cls) -> CallScores:
+        """Of no events."""
+        return cls([], np.zeros(0, np.int64), [], np.zeros(0), np.zeros(0, np.bool_), [])
+
 
 @dataclass(frozen=True, slots=True)
 class AccountWindows:

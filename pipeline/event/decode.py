@@ -27,8 +27,9 @@ class EventLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     earliest: int = 1_262_304_000_000
     """Epoch milliseconds; an older `ts` is rejected. 2010-01-01 by default."""
-    max_future_s: int = 600
-    """Seconds that `ts` may lie after the time of receipt."""
+    max_future_s: int = 60
+    """Seconds that `ts` may lie after the time of receipt. One clock that is ahead moves the watermark of all accounts with
+    it, so this must stay below `engine.allowed_lateness_s`."""
     max_bytes: int = 1 << 20
     """Largest message in bytes."""
 

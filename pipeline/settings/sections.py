@@ -48,6 +48,9 @@ class StreamSettings(Section, frozen=True):
     checkpoint_s: PositiveFloat = 30.0
     """Seconds after which a partition's state is written to the store and its offset committed; what a crash makes the next
     worker do again, at most."""
+    idle_s: Annotated[float, Meta(ge=0)] = 60.0
+    """Seconds without an event after which time passes in a partition by itself, so that its windows close; 0 for never. What
+    comes later than that and `engine.allowed_lateness_s` is late, so more than senders are ever held up."""
     reject_share_limit: Share = 0.5
     """The worker stops when more than this share of recent records is rejected: a wrong deployment, not bad records."""
     reject_share_window: Positive = 10_000
@@ -74,6 +77,8 @@ class StoreSettings(Section, frozen=True):
     """Rows of one table that wait at most before they are inserted."""
     insert_max_seconds: PositiveFloat = 1.0
     """Seconds that a row waits at most before it is inserted."""
+    answer_timeout_s: PositiveFloat = 60.0
+    """Seconds that the worker waits for the answer to an insert before it sends it again."""
     retry_max_seconds: PositiveFloat = 300.0
     """Seconds that an insert is tried again before the worker gives up; offsets are not committed meanwhile."""
 

@@ -75,9 +75,16 @@ class Store:
     Raises `QueryError` when ClickHouse refuses, `StoreUnreachableError` when it does not answer.
     """
 
-    def __init__(self, address: StoreAddress, secret: str, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        address: StoreAddress,
+        secret: str,
+        settings: Settings | None = None,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> None:
         """Open the store; use `connect`, which waits for a server that is not up yet."""
         self.address = address
+        self._answer_timeout_s = answer_timeout_s
         self._secret = secret
         self._settings = {**COMMON_SETTINGS, **(settings or {})}
         # A connection of chDB takes one query at a time, and is replaced after an error while nobody else uses it.
@@ -194,7 +201,7 @@ class Store:
             password=self._secret,
             settings=dict(settings),
             connect_timeout=CONNECT_TIMEOUT_S,
-            send_receive_timeout=ANSWER_TIMEOUT_S,
+            send_receive_timeout=self._answer_timeout_s,
             # Sessions allow one query at a time; nothing here needs their temporary tables.
             autogenerate_session_id=False,
             tz_mode="aware",
@@ -232,10 +239,12 @@ def connect(
     environ: Mapping[str, str] | None = None,
     patience_s: float = 0.0,
     waiting: Callable[[str], None] | None = None,
+    answer_timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> Store:
     """Open the store at `address`.
 
-    A server that does not answer is tried again for `patience_s` seconds; `waiting` gets the line that says so once.
+    A server that does not answer is tried again for `patience_s` seconds; `waiting` gets the line that says so once. Later on
+    one that takes a statement and does not answer it for `answer_timeout_s` seconds counts as away.
     Raises `StoreAddressError`, `StoreHeldError`, `StoreUnreachableError` or another `StoreError`, one line each.
     """
     parsed = parse_address(address) if isinstance(address, str) else address
@@ -244,7 +253,7 @@ def connect(
     pause = _FIRST_WAIT_S
     while True:
         try:
-            return Store(parsed, secret)
+            return Store(parsed, secret, answer_timeout_s=answer_timeout_s)
         except StoreUnreachableError as error:
             if time.monotonic() + pause > deadline:
                 raise

@@ -12,6 +12,9 @@ from pipeline.store.held import held_error
 
 _AUTHENTICATION_CODES = frozenset({192, 193, 194, 516})
 _HTTP_STATUS = re.compile(r"HTTP status (\d+)")
+#: Of a file system: quota, read-only, broken, a limit of the process.
+_UNWRITABLE = frozenset({errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
+_MAKE_WRITABLE = "look after disk, quota and limits, then start again; nothing that was acknowledged is lost"
 _NO_SPACE = "disk is full: free space, then start again; nothing that was acknowledged is lost"
 
 
@@ -24,6 +27,8 @@ def translated(error: Exception, address: StoreAddress) -> StoreError:
     text = str(error)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return StoreError(f"store {address}: {_NO_SPACE}")
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        return StoreError(f"store {address} cannot be written ({error.strerror}): {_MAKE_WRITABLE}")
     if address.folder is not None and "chdb engine at" in text:
         return _unopened(text, address)
     if not isinstance(error, ClickHouseError):

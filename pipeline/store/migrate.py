@@ -105,6 +105,26 @@ def migrate(store: Store, known: Sequence[Migration] | None = None) -> list[Migr
     return pending
 
 
+def go_back(store: Store, version: int) -> list[Migration]:
+    """Let a program that knows migrations up to `version` only use the store again; the migrations it does not know.
+
+    They are noted as not applied. What they made stays, which such a program does not look at, and applying them again changes
+    nothing: migrations only ever add. Raises `SchemaError`.
+    """
+    applied = applied_versions(store)
+    pending_migrations(store)
+    later = [
+        migration for migration in known_migrations() if migration.version > version and migration.version in applied
+    ]
+    if later:
+        store.command(
+            "ALTER TABLE schema_migrations DELETE WHERE version > {version:UInt32}",
+            {"version": version},
+            {"mutations_sync": 2},
+        )
+    return later
+
+
 def require_schema(store: Store) -> None:
     """Raise `SchemaError` unless every migration has been applied."""
     pending = pending_migrations(store)

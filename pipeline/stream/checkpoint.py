@@ -74,6 +74,13 @@ class Checkpoints:
         self._under_way = 0
         self._durable_at = clock()
         self._halted = False
+        self.written_at = 0.0
+        """When the latest state came into the store, epoch seconds; 0 before the first."""
+
+    @property
+    def state_bytes(self) -> int:
+        """Size in the store of the whole state and the changes after it."""
+        return self._whole_bytes + self._change_bytes
 
     def halt(self) -> None:
         """Take no more: the engine holds a part of a batch whose effects will never be durable."""
@@ -131,6 +138,7 @@ class Checkpoints:
                 self._whole_bytes, self._change_bytes = size, 0
             else:
                 self._change_bytes += size
+            self.written_at = time.time()
             self._under_way -= 1
             self._release()
 

@@ -26,6 +26,11 @@ DUPLICATES = Metric("stillwatch_events_duplicate_total", "counter", "Events whos
 REPEATED = Metric(
     "stillwatch_records_repeated_total", "counter", "Records read again after a rebalance and known to this worker."
 )
+LATE = Metric(
+    "stillwatch_events_late_total",
+    "counter",
+    "Events that came after their windows had closed: scored and kept all the same.",
+)
 BATCHES = Metric("stillwatch_batches_total", "counter", "Fetched batches processed.")
 ENGINE_SECONDS = Metric("stillwatch_engine_seconds_total", "counter", "Time spent decoding and scoring.")
 INCIDENTS = Metric("stillwatch_incidents_published_total", "counter", "Changes of incidents acked by the broker.")
@@ -41,6 +46,15 @@ RESTORED = Metric("stillwatch_engines_restored_total", "counter", "Engines that 
 CHECKPOINTS = Metric("stillwatch_checkpoints_total", "counter", "States of engines written to the store.")
 CHECKPOINT_BYTES = Metric(
     "stillwatch_checkpoint_bytes_total", "counter", "Size of the states written, as they are stored."
+)
+CHECKPOINT_AT = Metric(
+    "stillwatch_checkpoint_timestamp_seconds",
+    "gauge",
+    "When the partition's latest state came into the store, epoch seconds.",
+    ("partition",),
+)
+STATE_BYTES = Metric(
+    "stillwatch_state_bytes", "gauge", "Size of the partition's state and its changes in the store.", ("partition",)
 )
 CHECKPOINT_AGE = Metric(
     "stillwatch_checkpoint_age_seconds", "gauge", "Longest time for which events of a partition have been in no state."
@@ -58,6 +72,15 @@ COMMIT_STALLED = Metric(
 SILENT = Metric("stillwatch_broker_silent_seconds", "gauge", "Time since the broker last answered a fetch.")
 QUEUED_ROWS = Metric("stillwatch_rows_waiting", "gauge", "Rows that wait to be inserted.")
 ACCOUNTS = Metric("stillwatch_accounts", "gauge", "Accounts the engines hold state for.")
+SILENCE = Metric(
+    "stillwatch_partition_silent_seconds",
+    "gauge",
+    "Time for which the broker has had nothing to read in the partition.",
+    ("partition",),
+)
+SILENT_WINDOWS = Metric(
+    "stillwatch_windows_closed_in_silence_total", "counter", "Windows that time closed, and no event (stream.idle_s)."
+)
 WATERMARK = Metric("stillwatch_watermark_ms", "gauge", "Event time the windows are closed up to.", ("partition",))
 REJECT_SHARE = Metric("stillwatch_reject_share", "gauge", "Share of rejects among recent records.")
 

@@ -37,6 +37,7 @@ QUIET_LOGGERS = {
     "asyncio": logging.CRITICAL,
     # The loggers of Faust's services that are subclassed here.
     "pipeline.stream.app": logging.WARNING,
+    "pipeline.stream.fetch": logging.WARNING,
     "pipeline.stream.transport": logging.WARNING,
 }
 WATCH_S = 0.5
@@ -92,7 +93,11 @@ def run_worker(
             say(line)
         store = stack.enter_context(
             connect(
-                settings.store.address, password_file=settings.store.password_file, patience_s=patience_s, waiting=say
+                settings.store.address,
+                password_file=settings.store.password_file,
+                patience_s=patience_s,
+                waiting=say,
+                answer_timeout_s=settings.store.answer_timeout_s,
             )
         )
         (migrate if store.address.embedded else require_schema)(store)

@@ -7,6 +7,7 @@ finished the next gathers, and when that is full too, `put` blocks: the engine, 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import Counter
@@ -18,12 +19,13 @@ from typing import TypeVar
 import pyarrow as pa
 
 from pipeline.store.client import Store
-from pipeline.store.errors import StoreError, one_line
+from pipeline.store.errors import QueryError, StoreError, StoreUnreachableError, one_line
 from pipeline.store.write import Writer
 from pipeline.stream import metrics as m
 from pipeline.stream.checkpoint import Checkpoint
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 15.0
@@ -67,9 +69,10 @@ class _Pile:
     opened_at: float
     effects: list[Effects] = field(default_factory=list)
     rows: Counter[str] = field(default_factory=Counter)
+    publications: int = 0
 
     def full(self, max_rows: int) -> bool:
-        return self.writer.full or max(self.rows.values(), default=0) >= max_rows
+        return self.writer.full or max(self.publications, *self.rows.values(), 0) >= max_rows
 
 
 class Sink:
@@ -132,6 +135,7 @@ class Sink:
             pile.writer.add(table, rows)
             pile.rows[table] += rows.num_rows
         pile.effects.append(effects)
+        pile.publications += len(effects.publications)
         self._metrics.put(m.QUEUED_ROWS, pile.rows.total())
         self._wake.set()
 
@@ -195,16 +199,36 @@ class Sink:
             writer.add("model_snapshots", one.rows())
         writer.flush()
         for one in checkpoints:
-            one.written(self._store)
+            try:
+                one.written(self._store)
+            except StoreError as error:
+                # They take room and no more; the next whole state deletes them as well.
+                log.warning("older states are not deleted yet: %s", error)
 
-    async def in_store_thread(self, action: Callable[[], T]) -> T:
-        """Run `action` where the inserts run, between two of them."""
+    async def read(self, action: Callable[[], T]) -> T:
+        """Run `action`, which reads from the store, between two inserts; tries again while the store is away.
+
+        Raises `GaveUpError` when it is away for too long, and what else `action` raises.
+        """
+        patience = self._patience("the store could not be read")
+        while True:
+            try:
+                found = await self._in_store_thread(action)
+            except (StoreUnreachableError, QueryError) as error:
+                if isinstance(error, QueryError) and not error.transient:
+                    raise
+                await patience.wait(error)
+            else:
+                self.problem = ""
+                return found
+
+    async def _in_store_thread(self, action: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, action)
 
     async def _try(self, action: Callable[[], object]) -> None:
         try:
             # Writers try again by themselves while the store is away.
-            await self.in_store_thread(action)
+            await self._in_store_thread(action)
         except Exception as error:
             self.store_retries += 1
             text = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"

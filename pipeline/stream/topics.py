@@ -41,6 +41,8 @@ def topic_specs(settings: StreamSettings) -> tuple[TopicSpec, ...]:
             retention_ms,
             "delete",
             "events as sent; key: account_id",
+            # When the broker got them: a sender's clock decides neither what is of the future nor what retention drops.
+            {"message.timestamp.type": "LogAppendTime"},
         ),
         TopicSpec(
             settings.rejected_topic,

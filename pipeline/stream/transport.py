@@ -10,167 +10,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
-import aiokafka
-from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 from mode import get_logger
-from mode.threads import QueueServiceThread
 
-from pipeline.stream.ledger import Delivery, PartitionLedger
+from pipeline.stream.fetch import ConsumerThread, FetchedBatch
+from pipeline.stream.gaps import OffsetGap
+from pipeline.stream.ledger import PartitionLedger
 
 logger = get_logger(__name__)
 
 FETCH_TIMEOUT_S = 1.0
-#: Longest time that the broker may hold a fetch that finds nothing.
-FETCH_MAX_WAIT_MS = 500
-#: Time that the group gets to hear of a worker's end.
-LEAVE_PATIENCE_S = 5.0
 #: Time that batches under way get to become durable when the worker stops or loses partitions; less than a rebalance.
 DRAIN_PATIENCE_S = 45.0
 COMMIT_TRIES_AT_END = 3
-
-
-@dataclass(slots=True, eq=False)
-class FetchedBatch:
-    """Records of one partition, in order; covers the offsets from `start` to `end` (exclusive)."""
-
-    tp: TP
-    epoch: int
-    start: int
-    end: int
-    records: list[Any]
-    """Of aiokafka: each has `offset`, `timestamp` (epoch ms), `key` and `value` (bytes or None)."""
-    highwater: int | None
-    restarted: bool
-    """The log begins again before what was read already: the topic was made anew."""
-    delivery: Delivery | None = None
-
-    @property
-    def missing(self) -> int:
-        """Offsets before the first record that no longer exist: retention was quicker than this group."""
-        return max(0, self.records[0].offset - self.start) if self.records else 0
-
-
-class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread that talks to Kafka: fetches batches with their place in the chain, seeks, and commits."""
-
-    def __post_init__(self) -> None:
-        """Begin with no partition known."""
-        super().__post_init__()
-        # Both are touched only by this thread. A partition's chain: its epoch, and where the next batch must start.
-        self._chain: dict[TP, tuple[int, int]] = {}
-        self._epoch = 0
-        self._answered_at = 0.0
-        self.commit_failures = 0
-
-    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        # Faust fixes this at 1,500 ms and has no setting for it: a rebalance waits for the fetch that is under way.
-        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
-        return consumer
-
-    async def on_thread_stop(self) -> None:
-        """Leave the group; a broker that is away must not keep the process."""
-        await QueueServiceThread.on_thread_stop(self)
-        if self._consumer is not None:
-            stopping = asyncio.ensure_future(self._consumer.stop())
-            await asyncio.wait({stopping}, timeout=LEAVE_PATIENCE_S)
-            if not stopping.done() or stopping.cancelled() or stopping.exception() is not None:
-                logger.warning("the group could not be left properly: the broker is away")
-
-    def silent_s(self) -> float:
-        """Time since the broker last answered a fetch or gave partitions; 0 while it gave none to this worker."""
-        subscription = None if self._consumer is None else self._consumer._subscription.subscription
-        assignment = None if subscription is None else subscription.assignment
-        if assignment is not None:
-            # aiokafka notes it by the wall clock.
-            stamps = [state.timestamp for tp in assignment.tps if (state := assignment.state_value(tp)).timestamp]
-            self._answered_at = max([self._answered_at, *(stamp / 1000 for stamp in stamps)])
-        elif not self.app.rebalancing:
-            return 0.0
-        return max(0.0, time.time() - self._answered_at) if self._answered_at else 0.0
-
-    async def restart_chains(self) -> Mapping[TP, tuple[int, int, int | None]]:
-        """Seek every assigned partition to the group's offset, or to its log's start where the group has none.
-
-        Returns each one's (epoch, position, committed offset or None).
-        """
-        result: Mapping[TP, tuple[int, int, int | None]] = await self.call_thread(self._restart_chains)
-        return result
-
-    async def _restart_chains(self) -> dict[TP, tuple[int, int, int | None]]:
-        consumer = self._ensure_consumer()
-        committed: dict[Any, int | None] = {tp: await consumer.committed(tp) for tp in consumer.assignment()}
-        fresh = [tp for tp, offset in committed.items() if offset is None]
-        beginnings = await consumer.beginning_offsets(fresh) if fresh else {}
-        self._answered_at = time.time()
-        # No await from here on: what is fetched before these lines carries the old epoch, what comes after the new one.
-        self._epoch += 1
-        found = {}
-        for tp, offset in committed.items():
-            position = beginnings[tp] if offset is None else offset
-            try:
-                consumer.seek(tp, position)
-            except IllegalStateError:
-                continue  # revoked while we asked for its offset; the next assignment seeks again
-            key = TP(tp.topic, tp.partition)
-            self._chain[key] = (self._epoch, position)
-            found[key] = (self._epoch, position, offset)
-        return found
-
-    async def _fetch_records(  # type: ignore[override]
-        self,
-        consumer: aiokafka.AIOKafkaConsumer,
-        active_partitions: set[TP],
-        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
-        max_records: int | None = None,
-    ) -> dict[TP, FetchedBatch]:
-        fetched = await super()._fetch_records(consumer, active_partitions, timeout=timeout, max_records=max_records)
-        # No await from here on either: the positions below are those that this very fetch left.
-        batches = {}
-        for tp, records in fetched.items():
-            key = TP(tp.topic, tp.partition)
-            if records and key in self._chain:
-                batches[key] = self._link(consumer, key, tp, records)
-        return batches
-
-    def _link(self, consumer: aiokafka.AIOKafkaConsumer, key: TP, tp: Any, records: list[Any]) -> FetchedBatch:
-        epoch, start = self._chain[key]
-        restarted = records[0].offset < start
-        if restarted:
-            self._epoch += 1
-            epoch, start = self._epoch, records[0].offset
-        end = records[-1].offset + 1
-        self._chain[key] = (epoch, end)
-        return FetchedBatch(key, epoch, start, end, records, consumer.highwater(tp), restarted)
-
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Commit; False where it did not work. Offsets stay committable then, and the next round tries again."""
-        consumer = self._ensure_consumer()
-        assigned = self.assignment()
-        wanted = {
-            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "")
-            for tp, offset in offsets.items()
-            if tp in assigned
-        }
-        try:
-            await consumer.commit(wanted)
-        except (CommitFailedError, IllegalStateError) as error:
-            logger.info("offsets not committed, the group is rebalancing: %s", error)
-        except KafkaError as error:
-            self.commit_failures += 1
-            logger.warning("offsets not committed, will try again: %r", error)
-        else:
-            return len(wanted) == len(offsets)
-        return False
-
-    def verify_event_path(self, now: float, tp: TP) -> None:
-        """Faust's check by log lines; `stillwatch_commit_stalled_seconds` and `/health` tell it here."""
 
 
 class Consumer(driver.Consumer):
@@ -188,6 +44,9 @@ class Consumer(driver.Consumer):
         self.ends: dict[TP, int] = {}
         """The offset after each partition's last record, as far as the last fetch could tell."""
         self.missing_offsets = 0
+        self._gap_ends: dict[tuple[TP, int], int] = {}
+        self.gaps: list[OffsetGap] = []
+        """Gaps that were found and are not taken from here yet to be kept."""
         self._progress: dict[TP, tuple[int | None, float]] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -214,6 +73,8 @@ class Consumer(driver.Consumer):
         """Go back to the committed offsets; whatever was fetched or delivered before counts for nothing."""
         for tp, (epoch, position, committed) in (await self._thread.restart_chains()).items():
             self._ledger(tp).restart(epoch, position, committed)
+            if committed is not None and position > committed:
+                self._found_gap(OffsetGap(tp, committed, position - 1))
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Faust's fetcher runs this: fetch, and hand each batch to the streams, as long as they take them."""
@@ -234,7 +95,35 @@ class Consumer(driver.Consumer):
             # Dropping is safe: flow stops only for a rebalance, which seeks to the committed offsets before it resumes.
             await self.sleep(0)
             return []
+        for batch in cast(list[FetchedBatch], list(batches.values())):
+            if batch.missing:
+                await self._look_for_gap(batch)
         return [message for batch in batches.values() if (message := self._take(batch)) is not None]
+
+    async def _look_for_gap(self, batch: FetchedBatch) -> None:
+        # Marks of transactions take offsets as well: nothing is lost unless the log itself begins later.
+        try:
+            beginning = await self._thread.beginning(batch.tp)
+        except KafkaError:
+            beginning = batch.records[0].offset
+        last = min(beginning, batch.records[0].offset) - 1
+        if last >= batch.start and self._ledger(batch.tp).accepts(batch.epoch, batch.start):
+            self._found_gap(OffsetGap(batch.tp, batch.start, last))
+
+    def _found_gap(self, gap: OffsetGap) -> None:
+        # Until something is committed every rebalance finds it again.
+        known = self._gap_ends.get((gap.tp, gap.first), gap.first - 1)
+        if gap.last <= known:
+            return
+        self._gap_ends[gap.tp, gap.first] = gap.last
+        self.missing_offsets += gap.last - known
+        self.gaps.append(gap)
+        logger.error("%s", gap)
+
+    def at_end(self, tp: TP) -> bool:
+        """Whether all records of the partition have been delivered, as far as the broker said lately."""
+        ledger = self._ledger(tp)
+        return self._thread.at_end(tp, ledger.epoch, ledger.position)
 
     def _take(self, batch: Any) -> ConsumerMessage | None:
         assert isinstance(batch, FetchedBatch)
@@ -244,14 +133,6 @@ class Consumer(driver.Consumer):
             ledger.restart(batch.epoch, batch.start, None)
         if not ledger.accepts(batch.epoch, batch.start):
             return None  # fetched before a seek
-        if batch.missing:
-            self.missing_offsets += batch.missing
-            logger.error(
-                "%s: offsets %d to %d are gone, retention dropped them before they were read",
-                batch.tp,
-                batch.start,
-                batch.records[0].offset - 1,
-            )
         batch.delivery = ledger.deliver(batch.end)
         if batch.highwater is not None:
             self.ends[batch.tp] = batch.highwater

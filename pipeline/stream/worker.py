@@ -22,12 +22,15 @@ from pipeline.stream import metrics as m
 from pipeline.stream.app import StreamApp
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.envelope import pack, unpack
+from pipeline.stream.fetch import FetchedBatch
+from pipeline.stream.gaps import gaps_table
 from pipeline.stream.guard import RejectGuard
 from pipeline.stream.lane import Lane, Processed
 from pipeline.stream.recovery import open_engine
 from pipeline.stream.rows import rows_of_batch, rows_of_rejects
+from pipeline.stream.silence import Silence
 from pipeline.stream.sink import Effects, Publication, Sink
-from pipeline.stream.transport import Consumer, FetchedBatch
+from pipeline.stream.transport import Consumer
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,8 @@ log = logging.getLogger(__name__)
 STALLED_S = 60.0
 #: How often partitions are looked at for whether a checkpoint is due.
 CHECKPOINT_LOOK_S = 0.5
+#: And for whether they have fallen silent.
+SILENCE_LOOK_S = 1.0
 #: And when the broker has not answered a fetch for this long; it answers at least twice a second, with nothing.
 SILENT_S = 10.0
 
@@ -68,6 +73,7 @@ class StreamWorker:
         self._order = asyncio.Lock()
         self._draining = False
         self._look = asyncio.Event()
+        self._silence: dict[int, Silence] = {}
         self._put = self._finished = 0
         self.sink = Sink(
             store,
@@ -105,6 +111,7 @@ class StreamWorker:
         app.agent(app.topic(names.rejected_topic, value_type=bytes), name="keep_rejects")(keep_rejects)
         app.task(self.sink.run)
         app.task(self._take_checkpoints)
+        app.task(self._let_time_pass)
         app.on_drain = self._drain
 
         async def on_assigned(app: Any, /, assigned: set[TP], **_: Any) -> None:
@@ -128,6 +135,12 @@ class StreamWorker:
         """Whether rows or records of what was processed are still on their way."""
         return self._put > self._finished
 
+    @property
+    def checkpoint_s_ago(self) -> float | None:
+        """Seconds since the partition whose state is oldest had its last checkpoint; None before the first of any."""
+        times = [lane.checkpoints.written_at for lane in self.lanes.values() if lane.checkpoints.written_at]
+        return round(time.time() - min(times), 1) if times else None
+
     def problems(self) -> list[str]:
         """What an operator should look at, one line each; empty when all is well."""
         stalled, silent = self.consumer.stalled_s(), self.consumer.silent_s()
@@ -143,7 +156,7 @@ class StreamWorker:
     def refresh(self) -> None:
         """Bring the gauges up to date."""
         consumer, metrics = self.consumer, self.metrics
-        for gauge in (m.LAG, m.COMMITTED, m.WATERMARK):
+        for gauge in (m.LAG, m.COMMITTED, m.WATERMARK, m.STATE_BYTES, m.CHECKPOINT_AT, m.SILENCE):
             metrics.clear(gauge)
         api_calls = self.settings.stream.api_calls_topic
         for tp, end in consumer.ends.items():
@@ -156,6 +169,10 @@ class StreamWorker:
                 metrics.put(m.COMMITTED, ledger.committed, tp.topic, str(tp.partition))
         for partition, lane in self.lanes.items():
             metrics.put(m.WATERMARK, lane.engine.watermark, str(partition))
+            metrics.put(m.STATE_BYTES, lane.checkpoints.state_bytes, str(partition))
+            metrics.put(m.CHECKPOINT_AT, lane.checkpoints.written_at, str(partition))
+        for partition, silence in self._silence.items():
+            metrics.put(m.SILENCE, silence.seconds, str(partition))
         ages = [lane.checkpoints.age_s for lane in self.lanes.values()]
         metrics.put(m.CHECKPOINT_AGE, max(ages, default=0.0))
         metrics.put(m.ACCOUNTS, sum(lane.engine.accounts for lane in self.lanes.values()))
@@ -176,6 +193,8 @@ class StreamWorker:
         assert batch.delivery is not None
         batch.delivery.begun = True
         async with self._order:
+            # Before a batch that may carry the group's offset past them.
+            await self._keep_gaps()
             try:
                 effects = await work(batch, lambda: self.consumer.ack(message))
             except Exception as error:
@@ -194,6 +213,12 @@ class StreamWorker:
         self.last_batch_at = time.monotonic()
         if self._draining:
             self._look.set()
+
+    async def _keep_gaps(self) -> None:
+        if self.consumer.gaps:
+            found, self.consumer.gaps = self.consumer.gaps, []
+            table = gaps_table(found, run_id=self._run_id, group=self.settings.stream.group)
+            await self._hand_over(Effects(lambda: None, [("offset_gaps", table)]))
 
     def _halt_checkpoints(self, tp: TP) -> None:
         # The engine may have taken in what is abandoned now. In no state, it will be read again.
@@ -230,26 +255,66 @@ class StreamWorker:
             if self._draining:
                 self.sink.urge()
 
+    async def _let_time_pass(self) -> None:
+        # In partitions that have nothing to read: their windows close all the same.
+        topic = self.settings.stream.api_calls_topic
+        while True:
+            await asyncio.sleep(SILENCE_LOOK_S)
+            for tp in [tp for tp in self.consumer.ledgers if tp.topic == topic]:
+                async with self._order:
+                    if self._draining or self.failure:
+                        continue
+                    await self._keep_gaps()
+                    try:
+                        await self._look_for_silence(tp)
+                    except Exception as error:
+                        log.exception("time could not pass")
+                        self._halt_checkpoints(tp)
+                        self.fail(f"{tp.topic}[{tp.partition}] in silence: {type(error).__name__}: {error}")
+
+    async def _look_for_silence(self, tp: TP) -> None:
+        ledger, lane = self.consumer.ledgers.get(tp), self.lanes.get(tp.partition)
+        if ledger is None:
+            return
+        read = not ledger.unacked if lane is None else lane.next_offset >= ledger.position
+        silence = self._silence.setdefault(tp.partition, Silence(self.settings.stream.idle_s))
+        next_offset, event_ms = (-1, 0) if lane is None else (lane.next_offset, lane.engine.time)
+        to_ms = silence.look(next_offset, event_ms, at_end=read and self.consumer.at_end(tp))
+        if to_ms is None or (lane is None and ledger.committed is None):
+            return
+        if lane is None:
+            # Nothing has come since this worker has the partition, but windows of before may be open.
+            self.lanes[tp.partition] = await self._new_lane(tp, ledger.position, fresh=False)
+        elif (result := lane.advance(to_ms)) is not None and result.verdicts is not None:
+            self.metrics.add(m.SILENT_WINDOWS, len(result.verdicts.account_windows.account_id))
+            await self._hand_over(self._effects(result, tp, lambda: None))
+
     async def _score(self, batch: FetchedBatch, done: Any) -> Effects | None:
         partition = batch.tp.partition
         lane = self.lanes.get(partition)
         if lane is None or not lane.follows(batch):
-            lane = self.lanes[partition] = await self._new_lane(batch)
+            # Without a committed offset nothing that a state holds has been promised: the log is read from its start, into
+            # the same rows. The log may also be a new one, to which no state belongs.
+            fresh = batch.restarted or self.consumer.ledgers[batch.tp].committed is None
+            lane = self.lanes[partition] = await self._new_lane(batch.tp, batch.start, fresh=fresh)
         began = time.perf_counter()
         result = lane.process(batch)
         self._guard.add(result.received, len(result.rejects))
         if self._guard.tripped:
             self.fail(self._too_many_rejects(result))
             return None
-        rows = rows_of_batch(result, topic=batch.tp.topic, partition=partition, run_id=self._run_id)
         self._count(result, time.perf_counter() - began)
+        return self._effects(result, batch.tp, lambda: lane.checkpoints.wait(done))
+
+    def _effects(self, result: Processed, tp: TP, done: Callable[[], None]) -> Effects:
+        rows = rows_of_batch(result, topic=tp.topic, partition=tp.partition, run_id=self._run_id)
         names = self.settings.stream
         incidents = result.verdicts.incidents if result.verdicts else []
         publications = [Publication(names.rejected_topic, None, pack(reject)) for reject in result.rejects]
         publications += [
             Publication(names.incidents_topic, one.incident_id.encode(), self._encoder.encode(one)) for one in incidents
         ]
-        return Effects(lambda: lane.checkpoints.wait(done), rows, publications, len(incidents))
+        return Effects(done, rows, publications, len(incidents))
 
     async def _keep_rejects(self, batch: FetchedBatch, done: Any) -> Effects:
         topic, partition = batch.tp
@@ -274,21 +339,16 @@ class StreamWorker:
             f"stream.reject_share_limit, {names.reject_share_limit:.0%}{last}; mend the sender, or raise the limit"
         )
 
-    async def _new_lane(self, batch: FetchedBatch) -> Lane:
+    async def _new_lane(self, tp: TP, start: int, *, fresh: bool) -> Lane:
         settings = self.settings
-        # Without a committed offset nothing that a state holds has been promised: the log is read from its start, into the
-        # same rows. The log may also be a new one, to which no state belongs.
-        fresh = batch.restarted or self.consumer.ledgers[batch.tp].committed is None
-        opened = await self.sink.in_store_thread(
-            lambda: open_engine(
-                settings.engine, self._store, self._run_id, batch.tp.partition, batch.start, fresh=fresh
-            )
+        opened = await self.sink.read(
+            lambda: open_engine(settings.engine, self._store, self._run_id, tp.partition, start, fresh=fresh)
         )
         for line in opened.remarks:
-            log.warning("%s[%d]: %s", *batch.tp, line)
+            log.warning("%s[%d]: %s", *tp, line)
         self.metrics.add(m.RESTORED if opened.restored else m.COLD_STARTS)
         checkpoints = Checkpoints(opened.engine, self._run_id, opened.generation, settings.stream.checkpoint_s)
-        return Lane(opened.engine, settings.event, batch.tp.topic, opened.next_offset, checkpoints)
+        return Lane(opened.engine, settings.event, tp.topic, opened.next_offset, checkpoints)
 
     def _count(self, result: Processed, seconds: float) -> None:
         metrics = self.metrics
@@ -296,6 +356,8 @@ class StreamWorker:
         metrics.add(m.REPEATED, result.repeated)
         metrics.add(m.ACCEPTED, len(result.calls))
         metrics.add(m.DUPLICATES, result.duplicates)
+        if result.verdicts is not None:
+            metrics.add(m.LATE, int(result.verdicts.call_scores.late.sum()))
         metrics.add(m.BATCHES)
         metrics.add(m.ENGINE_SECONDS, seconds)
         for reject in result.rejects:
@@ -307,6 +369,7 @@ class StreamWorker:
         # All their effects are durable or will be read again: the rebalance waited for the sink before it came here.
         for partition in self.lanes.keys() - mine:
             del self.lanes[partition]
+        self._silence.clear()
         self._draining = False
         log.info("partitions of %s: %s", topic, ", ".join(map(str, sorted(mine))) or "none")
 

@@ -7,8 +7,12 @@ a JSON list to /fixture/faults makes the next matching requests go wrong, one en
     {"kind": "error", "code": 252, "text": "…"}  answer a ClickHouse error, do nothing
     {"kind": "drop"}                             close the connection, do nothing
     {"kind": "apply_then_drop"}                  do it, then close the connection without an answer
+    {"kind": "hang", "seconds": 5}               do nothing, and close the connection after that time
+    {"kind": "apply_then_hang", "seconds": 5}    do it, and close the connection after that time
 
-An entry with "match" waits for a request whose SQL has that text.
+A GET of it gives those that have not come true yet.
+
+An entry with "match" waits for a request whose SQL, without backquotes, has that text.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import argparse
 import json
 import signal
 import threading
+import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -40,7 +45,7 @@ class Server(ThreadingHTTPServer):
     def fault_for(self, sql: bytes) -> dict[str, Any]:
         with self.guard:
             for index, fault in enumerate(self.faults):
-                if fault.get("match", "").encode() in sql:
+                if fault.get("match", "").encode() in sql.replace(b"`", b""):
                     return self.faults.pop(index)
         return {}
 
@@ -61,8 +66,10 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path == "/fixture/faults":
             with self.server.guard:
-                self.server.faults = json.loads(body)
-            self._send(200, b"Ok.\n", {})
+                if body:
+                    self.server.faults = json.loads(body)
+                left = json.dumps(self.server.faults).encode()
+            self._send(200, left, {})
         elif path == "/ping" or (path == "/" and self.path == "/" and not body):
             self._send(200, b"Ok.\n", {})
         elif path != "/":
@@ -88,14 +95,16 @@ class Handler(BaseHTTPRequestHandler):
             return self._send(fault["status"], b"fault\n", headers)
         if kind == "error":
             return self._fail(f"Code: {fault['code']}. DB::Exception: {fault.get('text', 'fault')}. (FAULT)", headers)
-        if kind == "drop":
+        if kind in ("drop", "hang"):
+            time.sleep(fault.get("seconds", 0))
             self.close_connection = True
             return None
         try:
             answer = self.server.engine.run(request, read_only)
         except EngineError as error:
             return self._fail(str(error), headers)
-        if kind == "apply_then_drop":
+        if kind in ("apply_then_drop", "apply_then_hang"):
+            time.sleep(fault.get("seconds", 0))
             self.close_connection = True
             return None
         return self._answer(request, answer, headers)

@@ -4,14 +4,16 @@ import hashlib
 import random
 import signal
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pipeline.event import ApiCall
 from pipeline.stream.address import bootstrap_servers
+from pipeline.stream.consume import read_topic
 from pipeline.stream.produce import send_calls
 from tests.faults.test_stream_worker import Deployment, committed, received
 
@@ -69,6 +71,20 @@ def finish(deployment: Deployment, events: int) -> dict[str, list[list[object]]]
     return {name: deployment.query(sql) for name, sql in TABLES.items()}
 
 
+def assert_every_change_was_published(deployment: Deployment) -> None:
+    """Of each incident in the table every version up to that one is on the topic, under its id."""
+    stream = deployment.settings.stream
+    published: dict[str, set[int]] = defaultdict(set)
+    for record in read_topic(bootstrap_servers(stream.broker), stream.incidents_topic):
+        change = msgspec.json.decode(record.value or b"")
+        assert record.key == change["incident_id"].encode()
+        published[change["incident_id"]].add(change["version"])
+    newest = deployment.query("SELECT incident_id, version FROM incidents FINAL")
+    assert newest
+    for incident_id, version in newest:
+        assert published[incident_id] >= set(range(1, version + 1)), incident_id
+
+
 def test_killed_workers_leave_the_rows_of_an_undisturbed_one(broker: str, tmp_path: Path, kills: int) -> None:
     calls = list(traffic(5_000 * kills if kills < 10 else 1_500 * kills))
     folders = [tmp_path / name for name in ("undisturbed", "disturbed")]
@@ -90,6 +106,7 @@ def test_killed_workers_leave_the_rows_of_an_undisturbed_one(broker: str, tmp_pa
             disturbed.end(choose.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
         found = finish(disturbed, len(calls))
         assert "a new engine" not in disturbed.log()
+        assert_every_change_was_published(disturbed)
         for name, rows in expected.items():
             assert found[name] == rows, name
     finally:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -33,6 +35,18 @@ class Several(Deployment):
 
     def start(self, *options: str) -> None:
         super().start("--workers", "2", *options)
+
+    def new_port(self) -> int:
+        # The second worker takes the next one. Below those that the kernel gives out, or another test may have it by then.
+        while True:
+            port = random.randrange(20_000, 30_000)
+            try:
+                for number in (port, port + 1):
+                    with socket.socket() as probe:
+                        probe.bind(("127.0.0.1", number))
+                return port
+            except OSError:
+                continue
 
     def health_of(self, worker: int) -> dict[str, Any]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port + worker}/health", timeout=5) as answer:

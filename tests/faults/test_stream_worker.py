@@ -57,8 +57,11 @@ class Deployment:
         ensure_topics(bootstrap_servers(broker), topic_specs(stream))
         self.port = 0
 
+    def new_port(self) -> int:
+        return free_port()
+
     def start(self, *options: str) -> None:
-        self.port = free_port()
+        self.port = self.new_port()
         stream = self.settings.stream
         named = [f"stream.{key}={getattr(stream, key)}" for key in ("group", "partitions", "session_timeout_s")]
         named += [f"stream.{key}_topic={getattr(stream, key + '_topic')}" for key in ("api_calls", "rejected")]
@@ -75,14 +78,14 @@ class Deployment:
         stream = self.settings.stream
         send_calls(calls, bootstrap_servers(stream.broker), stream, patience_s=20)
 
-    def send_raw(self, values: list[bytes]) -> None:
+    def send_raw(self, values: list[bytes], key: bytes | None = None, timestamps: list[int] | None = None) -> None:
         from kafka import KafkaProducer
 
         producer = KafkaProducer(
             bootstrap_servers=bootstrap_servers(self.settings.stream.broker), enable_idempotence=False
         )
-        for value in values:
-            producer.send(self.settings.stream.api_calls_topic, value)
+        for value, timestamp in zip(values, timestamps or [None] * len(values), strict=True):
+            producer.send(self.settings.stream.api_calls_topic, value, key=key, timestamp_ms=timestamp)
         producer.flush()
         producer.close()
 

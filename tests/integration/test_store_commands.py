@@ -15,6 +15,8 @@ from store_support import call, insert_calls, write_verdicts
 from pipeline.command_line import build_app
 from pipeline.command_line.run import run
 from pipeline.store.client import connect
+from pipeline.store.errors import SchemaError
+from pipeline.store.migrate import known_migrations, pending_migrations
 from pipeline.store.records import read_labels
 
 HOSTILE = "[bold]<script>'\x1b[2J\u202e" + "x" * 200
@@ -200,12 +202,16 @@ def test_doctor(stillwatch: Run) -> None:
     with connect("chdb:.stillwatch/store"):
         pass
     out = stillwatch("doctor")[1]
-    assert "not applied: 0001_events, 0002_verdicts, 0003_records; to mend: run `stillwatch migrate`" in out
+    assert (
+        "not applied: 0001_events, 0002_verdicts, 0003_records, 0004_continuity; to mend: run `stillwatch migrate`"
+        in out
+    )
     stillwatch("migrate")
-    code, out, _ = stillwatch("doctor", "--json")
+    code, out, _ = stillwatch("doctor", "--json", "--set", "stream.web_port=0")
     checks = {check["check"]: check["state"] for check in json.loads(out)["checks"]}
     assert code == 0
     assert (checks["store"], checks["schema"], checks["broker"]) == ("ok", "ok", "note")
+    assert (checks["checkpoints"], checks["gaps"]) == ("note", "ok")
     code, out, _ = stillwatch("doctor", "--store", "clickhouse://ann@127.0.0.1:9/x", "--broker", "kafka://127.0.0.1:9")
     assert code == 1
     assert "does not answer (Connection refused); to mend: start ClickHouse or mend --store" in out
@@ -224,3 +230,18 @@ def test_the_same_over_http(
     assert json.loads(stillwatch("top", "--json", "--store", address)[1])[0]["account_id"] == "acme"
     assert stillwatch("sql", "SELECT count() FROM incidents", "--format", "CSV", "--store", address)[1] == "1\n"
     assert stillwatch("sql", "DROP TABLE incidents", "--store", address)[0] == 1
+
+
+def test_an_older_program_can_have_the_store_back_and_a_newer_one_after_it(filled: Run) -> None:
+    older = known_migrations()[:3]
+    with connect("chdb:.stillwatch/store") as store, pytest.raises(SchemaError, match="install the newer Stillwatch"):
+        pending_migrations(store, older)
+    code, out, _ = filled("migrate", "--back-to", "3")
+    assert (code, out.count("\n")) == (0, 1)
+    with connect("chdb:.stillwatch/store") as store:
+        assert pending_migrations(store, older) == []
+        events = store.query_rows("SELECT count() FROM api_calls")
+    assert "applied 0004_continuity" in filled("migrate")[1]
+    with connect("chdb:.stillwatch/store") as store:
+        assert store.query_rows("SELECT count() FROM api_calls") == events
+        assert store.query_rows("SELECT count() FROM offset_gaps") == [(0,)]

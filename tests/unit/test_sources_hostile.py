@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sources_support import EXAMPLES, options
+from sources_support import CSV_MAP, EXAMPLES, options
 
 from pipeline.event import ApiCall, Rejected
 from pipeline.sources import read_calls
@@ -105,6 +105,25 @@ def test_any_bytes(format_name, content, tmp_path):
     file.write_bytes(content)
     for result in read_calls([str(file)], format=format_name, options=options()):
         assert isinstance(result, (ApiCall, Rejected))
+
+
+SPOILT = {**FORMAT_OF, "traces.csv": "csv", "apigateway_clf.log": "apigateway", "cloudtrail_lines.jsonl": "cloudtrail"}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_bytes_changed_lost_and_put_in_anywhere(name, data, tmp_path):
+    content = bytearray((EXAMPLES / name).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    file = tmp_path / "spoilt"
+    file.write_bytes(content)
+    columns = {"csv_map": CSV_MAP} if SPOILT[name] == "csv" else {}
+    for format_name in (SPOILT[name], "auto"):
+        for result in read_calls([str(file)], format=format_name, options=options(**columns)):
+            assert isinstance(result, (ApiCall, Rejected))
 
 
 CONTENT = {

@@ -156,3 +156,10 @@ def test_every_metric_is_in_the_operations_manual() -> None:
 def test_every_topic_is_in_the_operations_manual() -> None:
     manual = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
     assert [spec.name for spec in topic_specs(StreamSettings()) if f"`{spec.name}`" not in manual] == []
+
+
+def test_every_test_that_the_operations_manual_names_is_there() -> None:
+    root = Path(__file__).parents[2]
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (root / "docs" / "operations.md").read_text())
+    assert len(named) > 10
+    assert [name for file, name in named if f"def {name}(" not in (root / file).read_text()] == []

@@ -22,6 +22,8 @@ from pipeline.engine.verdicts import AccountWindows, CallScores, Verdicts
 from pipeline.event.columns import EventBatch
 from pipeline.features.extract import ClosedWindows, EventFeatures, extract
 from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, SUM_NAMES, WINDOW_S
+from pipeline.features.links import LinkAccumulator
+from pipeline.features.signals import Signals
 from pipeline.features.state import load, make_room, new_state, save
 from pipeline.features.window import window_features
 from pipeline.incidents.incident import Incident, Reason
@@ -42,6 +44,7 @@ class Engine:
         self._slots = AccountSlots()
         self._identities = RecentIdentities(settings.deduplication_events, settings.deduplication_s * 1000)
         self._features = new_state(settings.allowed_lateness_s)
+        self._links = LinkAccumulator(settings.allowed_lateness_s)
         built = list(zip(settings.detectors, build_detectors(settings.detectors), strict=True))
 
         def scorer(on: str, window_s: int, columns: Sequence[str]) -> Scorer:
@@ -74,9 +77,10 @@ class Engine:
         features, windows = extract(batch, slots, duplicates, self._features, self.settings.allowed_lateness_s)
         call_scores = self._score_events(batch, slots, duplicates, features)
         account_windows, incidents = self._score_windows(batch, windows)
+        signals = self._signals(batch, slots, duplicates)
         of_incidents = self._slots.of([one.entity_id for one in incidents])
-        self._memory.note(np.concatenate([slots, windows.slot, of_incidents]))
-        return Verdicts(self.partition, duplicates, call_scores, account_windows, incidents)
+        self._memory.note(np.concatenate([slots, windows.slot, of_incidents, signals.hours.slot]))
+        return Verdicts(self.partition, duplicates, call_scores, account_windows, incidents, signals)
 
     def save(self, *, whole: bool) -> EngineState:
         """All that the engine remembers, or what has changed since it was last saved; the first is always whole."""
@@ -100,6 +104,11 @@ class Engine:
                 lambda slots, saved: load(features, slots, saved),
                 needed=True,
             ),
+            "links": Remembering(
+                f"allowed_lateness_s {settings.allowed_lateness_s}",
+                lambda slots, _: self._links.save(slots),
+                self._links.load,
+            ),
             "identities": Remembering(
                 of_identities,
                 lambda _, whole: identities.save(whole=whole),
@@ -122,6 +131,11 @@ class Engine:
                 together = "\n".join(settings_of[name] for name in names)
                 parts[f"calibration of {' and '.join(names)}"] = _calibration(scorer.combined, together)
         return parts
+
+    def _signals(self, batch: EventBatch, slots: Int64, duplicates: NDArray[np.bool_]) -> Signals:
+        hours, links, closed = self._links.follow(batch, slots, duplicates, len(self._slots))
+        account_of = self._slots.account_of
+        return Signals(self.partition, [account_of[slot] for slot in hours.slot.tolist()], hours, links, closed)
 
     def _score_events(
         self, batch: EventBatch, slots: Int64, duplicates: NDArray[np.bool_], features: EventFeatures

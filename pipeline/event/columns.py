@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.event.address import network_of
 from pipeline.event.api_call import ApiCall
 from pipeline.event.column_names import HASHED_FIELDS, NUMBER_FIELDS
 from pipeline.event.hashing import hash_texts
@@ -22,7 +23,7 @@ Float64 = NDArray[np.float64]
 class EventBatch:
     """Events of one partition in the order of their offsets, N of them.
 
-    Shapes: `ts`, `offset`, `identity`, `simhash` (N,); `numbers` (N, len(NUMBER_FIELDS)); `hashes`
+    Shapes: `ts`, `offset`, `identity`, `simhash`, `network` (N,); `numbers` (N, len(NUMBER_FIELDS)); `hashes`
     (N, len(HASHED_FIELDS)), 0 where the field is absent.
     """
 
@@ -35,6 +36,8 @@ class EventBatch:
     """Hash of account and event id together: an event id counts once per account."""
     simhash: UInt64
     """The prompt's simhash itself; 0 where absent."""
+    network: UInt64
+    """The network that the client's address is in, as `pipeline.event.address` numbers it; 0 where there is none."""
     numbers: Float64
     hashes: UInt64
 
@@ -62,6 +65,7 @@ class EventBatch:
             offset=np.asarray(offsets, np.int64),
             identity=hash_texts([f"{account}\0{event}" for account, event in zip(account_ids, event_ids, strict=True)]),
             simhash=np.array([int(call.prompt_simhash or "0", 16) for call in calls], np.uint64),
+            network=np.fromiter((network_of(call.client_ip) for call in calls), np.uint64, count),
             numbers=numbers,
             hashes=hashes,
         )
@@ -75,6 +79,7 @@ class EventBatch:
             offset=self.offset[part],
             identity=self.identity[part],
             simhash=self.simhash[part],
+            network=self.network[part],
             numbers=self.numbers[part],
             hashes=self.hashes[part],
         )

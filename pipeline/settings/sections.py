@@ -179,6 +179,25 @@ class EngineSettings(Section, frozen=True):
     """When an incident opens and closes."""
 
 
+class CampaignSettings(Section, frozen=True):
+    """When accounts that share rare values become a campaign, and when it ends. See docs/decisions/0007-campaigns.md."""
+
+    minimum_members: Annotated[int, Meta(ge=2)] = 4
+    """Accounts of different organisations and means of payment that a campaign begins with, at least."""
+    open_at: PositiveFloat = 24.0
+    """Evidence in nats that opens a campaign: rarity of what its members share, and how they behave together."""
+    popular_share: Annotated[float, Meta(gt=0, le=0.5)] = 0.05
+    """A value that more than this share of the active accounts use links nobody."""
+    warm_up_hours: Positive = 24
+    """Event hours that must have been seen before a campaign opens: until then nobody knows what is popular."""
+    quiet_hours: Positive = 72
+    """Event hours without a call of a member after which a campaign closes."""
+    memory_days: Positive = 28
+    """Days for which what a campaign's members shared is remembered after it was last used, so that new members rejoin."""
+    idle_s: PositiveFloat = 600.0
+    """Seconds for which a partition of `api-calls` may be silent while others go on before campaigns stop waiting for it."""
+
+
 class Settings(Section, frozen=True):
     """All settings."""
 
@@ -186,3 +205,4 @@ class Settings(Section, frozen=True):
     store: StoreSettings = StoreSettings()
     event: EventLimits = EventLimits()
     engine: EngineSettings = EngineSettings()
+    campaigns: CampaignSettings = CampaignSettings()

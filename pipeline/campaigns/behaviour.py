@@ -16,7 +16,7 @@ from pipeline.state import Saved
 
 #: Groups seen before a model says anything.
 _GRACE = 100
-#: Behaviour alone proves nothing: each feature adds at most this many nats.
+#: What one feature adds at most.
 _MOST_NATS = 2.0
 _HALF = 24
 _GAUSSIAN: Any = anomaly.GaussianScorer
@@ -29,6 +29,7 @@ FEATURES: dict[str, tuple[str, int]] = {
     "regularity": ("minus the deviation of ln(calls) between members: load that is dealt out evenly", 1),
     "synchrony": ("share of members at work in an hour in which any is: one shift for all", 1),
     "complement": ("distinct minutes with calls over those that calls at random would fill: taking turns", 1),
+    "youth": ("minus ln(1 + hours since sign-up or first call), mean of the members: opened for the purpose", 1),
     "templates": ("share of calls of known prompt families", 1),
 }
 
@@ -53,6 +54,7 @@ def features_of(accounts: Sequence[Account], hour: int) -> dict[str, float]:
         "regularity": -deviation,
         "synchrony": sum(len(one) for one in ordered) / max(1, len(ordered) * len(recent)),
         "complement": sum(map(_complement, ordered)) / max(1, len(ordered)),
+        "youth": -sum(math.log1p(max(0, hour - one.latest.first_hour)) for one in accounts) / max(1, len(accounts)),
         "templates": sum(one.templated for one in hours) / max(1, calls),
     }
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pipeline.campaigns.candidates import Activity, Candidate, Link, class_of
+from pipeline.campaigns.candidates import Activity, Candidate, Link
 from pipeline.features.links import RECENT_HOURS
 
 
@@ -35,7 +35,7 @@ class LinkGraph:
         """Of each link, the accounts and the hours of their latest use."""
         self.active = 0
         """Accounts that were active lately, in all."""
-        self._pairs: dict[str, float] = {}
+        self._pairs: dict[int, int] = {}
 
     def update(self, hour: int, active: int, candidates: Iterable[Candidate]) -> list[Link]:
         """Take an hour's candidates in; the links that were used in it."""
@@ -78,17 +78,18 @@ class LinkGraph:
         self.measure()
 
     def measure(self) -> None:
-        """Measure anew how often two accounts share a link of each class."""
-        pairs: Counter[str] = Counter()
+        """Measure anew how often two accounts share a link of each kind."""
+        pairs: Counter[int] = Counter()
         for link, users in self.users.items():
             organisations = len({self.accounts[name].latest.organisation for name in users})
-            pairs[class_of(link)] += organisations * (organisations - 1)
+            pairs[link >> 64] += organisations * (organisations - 1)
         self._pairs = dict(pairs)
 
-    def chance(self, kind_class: str, accounts: int) -> float:
-        """How many links of the class some of `accounts` would be expected to share if they were any accounts."""
+    def chance(self, kinds: Iterable[int], accounts: int) -> float:
+        """How many links of the kinds some of `accounts` would be expected to share if they were any accounts."""
         pairs = accounts * (accounts - 1) / 2.0
-        return pairs * self._pairs.get(kind_class, 0) / max(1.0, self.active * (self.active - 1.0))
+        shared = sum(self._pairs.get(kind, 0) for kind in kinds)
+        return pairs * shared / max(1.0, self.active * (self.active - 1.0))
 
     def _expire(self, link: Link, hour: int) -> None:
         users = self.users[link]

@@ -1,22 +1,29 @@
 """Groups around a link: accounts that share it, and more that has another cause.
 
 That accounts share one rare thing has innocent reasons: they use one program, live in one network, answer one customer. That
-many of those who share it *also* share rare things of other classes, several times over and across organisations, has few. Each
-such second link is a coincidence worth its rarity, and all of a class together are worth no more than the surprise of seeing so
-many where chance would bring `E`: the Poisson deviance ``k ln(k/E) - k + E`` nats.
+many of those who share it *also* share rare things of other classes, several times over and across organisations, has few. A
+second link that m of them share counts as ``log2(m)`` coincidences, since one cause brings all its users at once, and each is
+worth the link's rarity at most. All k of a class together are worth no more than the surprise of seeing so many where chance
+would bring E: the Poisson deviance ``k ln(k/E) - k + E`` nats.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from pipeline.campaigns.candidates import Link, class_of, kind_name
 from pipeline.campaigns.graph import LinkGraph
+from pipeline.features.link_kinds import CLASS_OF
 from pipeline.settings import CampaignSettings
 
-#: Fewer links than this are never expected: shops that employ one developer and such, of which counts know nothing.
-_LEAST_EXPECTED = 0.2
+#: Fewer coincidences than this are never expected: a developer with two employers and the like, of which counts know nothing.
+_LEAST_EXPECTED = 0.1
+#: What fewer customers or organisations share may be a matter between them.
+_FEWEST_CUSTOMERS = 3
+#: Accounts of one region sign up, and change keys, in the same third of the day.
+_WORKING_DAY = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,10 @@ def group_around(graph: LinkGraph, anchor: Link, settings: CampaignSettings) -> 
     users = graph.users.get(anchor, {})
     if len(users) < settings.minimum_members or class_of(anchor) == "timing":
         return None
+    latest = [graph.accounts[name].latest for name in users]
+    fewest = min(_FEWEST_CUSTOMERS, settings.minimum_members)
+    if len({one.customer for one in latest}) < fewest or len({one.organisation for one in latest}) < fewest:
+        return None
     shared: dict[Link, list[str]] = {}
     for name in sorted(users):
         for link in graph.accounts[name].links:
@@ -52,16 +63,21 @@ def group_around(graph: LinkGraph, anchor: Link, settings: CampaignSettings) -> 
     weights = {anchor: graph.rarity(anchor)}
     classes = {class_of(anchor): (1, 0.0, weights[anchor])}
     for kind_class, links in of_class.items():
-        expected = max(_LEAST_EXPECTED, graph.chance(kind_class, len(users)))
-        found = _weigh(graph, kind_class, links, expected)
+        kinds = [kind for kind, name in enumerate(CLASS_OF) if name == kind_class and independent(anchor, kind << 64)]
+        expected = graph.chance(kinds, len(users)) * (_WORKING_DAY if kind_class == "timing" else 1.0)
+        found = _weigh(graph, links, shared, max(_LEAST_EXPECTED, expected))
         if found:
             weights.update(found)
-            classes[kind_class] = (len(found), expected, sum(found.values()))
-    members = frozenset(name for link in weights if link != anchor for name in shared[link])
-    latest = [graph.accounts[name].latest for name in members]
-    customers, organisations = {one.customer for one in latest}, {one.organisation for one in latest}
-    fewest = min(3, settings.minimum_members)
-    if len(members) < settings.minimum_members or len(customers) < fewest or len(organisations) < fewest:
+            classes[kind_class] = (len(found), max(_LEAST_EXPECTED, expected), sum(found.values()))
+    # In one network many sign up or change keys in one hour, so that makes nobody a member.
+    passing = class_of(anchor) == "network"
+    members = frozenset(
+        name
+        for link in weights
+        if link != anchor and not (passing and class_of(link) == "timing")
+        for name in shared[link]
+    )
+    if len(members) < settings.minimum_members or _one_customer(graph, members):
         return None
     return Group(anchor, weights, members, classes)
 
@@ -76,21 +92,33 @@ def independent(one: Link, other: Link) -> bool:
 def spans(graph: LinkGraph, link: Link, names: list[str]) -> bool:
     """Whether accounts that share a link do so across those within which sharing is what is to be expected."""
     # Of an organisation, or of a customer, it is; of two organisations that pay with one card it is not.
-    latest = [graph.accounts[name].latest for name in names]
-    if len({one.organisation for one in latest}) < 2:
-        return False
-    return class_of(link) == "billing" or len({one.customer for one in latest}) > 1
+    organisations = {graph.accounts[name].latest.organisation for name in names}
+    return len(organisations) > 1 and _customers(graph, link, names) > 1
 
 
-def _weigh(graph: LinkGraph, kind_class: str, links: list[Link], expected: float) -> dict[Link, float]:
-    # Content comes in many bands of one prompt: it counts once, by the rarest.
-    if kind_class == "content":
-        rarest = max(links, key=lambda link: (graph.rarity(link), link))
-        links = [rarest]
-    count = len(links)
+def _one_customer(graph: LinkGraph, members: frozenset[str]) -> bool:
+    # A reseller, an agency, a company of several organisations: most of them are paid for by one.
+    of = Counter(graph.accounts[name].latest.customer for name in members)
+    return 2 * max(of.values()) > len(members)
+
+
+def _weigh(graph: LinkGraph, links: list[Link], shared: dict[Link, list[str]], expected: float) -> dict[Link, float]:
+    if class_of(links[0]) == "content":
+        # Content comes in many bands of one prompt: it counts once, by what most share.
+        links = [max(links, key=lambda link: (len(shared[link]), link))]
+    counts = {link: math.log2(max(2, _customers(graph, link, shared[link]))) for link in links}
+    count = sum(counts.values())
     if count <= expected:
         return {}
     surprise = count * math.log(count / expected) - count + expected
-    total = sum(graph.rarity(link) for link in links)
+    most = {link: counts[link] * graph.rarity(link) for link in links}
+    total = sum(most.values())
     factor = min(1.0, surprise / total) if total else 0.0
-    return {link: factor * graph.rarity(link) for link in links}
+    return {link: factor * weight for link, weight in most.items()}
+
+
+def _customers(graph: LinkGraph, link: Link, names: list[str]) -> int:
+    latest = [graph.accounts[name].latest for name in names]
+    if class_of(link) == "billing":
+        return len({one.organisation for one in latest})
+    return len({one.customer for one in latest})

@@ -21,7 +21,7 @@ _FORGET_EVERY = 6
 #: A link marks a campaign when at least this share of those who use it are members.
 _MARKS_FROM = 0.5
 #: Content that this share of at least so many users have as members marks a new user by itself.
-_ALONE_FROM, _ALONE_USERS = 0.8, 5
+_ALONE_FROM, _ALONE_USERS = 2 / 3, 5
 #: Groups become a campaign of their own unless this share of their accounts belongs to one already.
 _SAME_FROM = 1 / 3
 _DAY_HOURS = 24
@@ -73,8 +73,10 @@ class CampaignStage:
             member = self._rejoin(activity, now)
             if member is not None:
                 self._join(member, joined)
+        groups = self._search(hour, used)
         if hour >= self.first_hour + self._settings.warm_up_hours:
-            self._search(hour, now, used, joined)
+            for group in groups:
+                self._admit(group, hour, now, joined)
         self._note_activity(here, hour)
         for name in sorted({self.campaign_of[one.account_id] for one in here if one.account_id in self.campaign_of}):
             tracked = self.tracked[name]
@@ -117,14 +119,17 @@ class CampaignStage:
         return None
 
     def _alone(self, carried: list[Link], tracked: Tracked) -> bool:
-        # One band of a simhash has 16 bits, so two prompts may well have it in common: it takes two.
+        # A campaign's system prompt together with one of its prompt families; or content that is hardly anyone else's. One band
+        # of a simhash has 16 bits, so two prompts may well have it in common: of bands it takes two.
+        content = [link for link in carried if class_of(link) == "content"]
+        if len({kind_name(link) for link in content}) > 1:
+            return True
         found = 0
-        for link in carried:
-            if class_of(link) == "content":
-                users = self.graph.users.get(link, {})
-                members = sum(name in tracked.members for name in users)
-                if members >= _ALONE_USERS and members >= _ALONE_FROM * len(users):
-                    found += 2 if kind_name(link) == "system_prompt" else 1
+        for link in content:
+            users = self.graph.users.get(link, {})
+            members = sum(name in tracked.members for name in users)
+            if members >= _ALONE_USERS and members >= _ALONE_FROM * len(users):
+                found += 2 if kind_name(link) == "system_prompt" else 1
         return found >= 2
 
     def _member(self, campaign: str, account: str, links: Iterable[Link], now: int) -> Member:
@@ -132,23 +137,21 @@ class CampaignStage:
         strongest = sorted(weighed, key=lambda one: (-one.weight, one.link, one.value))[:12]
         return Member(campaign_id=campaign, account_id=account, joined_at=now, evidence=tuple(strongest))
 
-    def _search(self, hour: int, now: int, used: list[Link], joined: dict[str, list[Member]]) -> None:
-        # Groups around the links used in this hour, the surest first; each account goes to the first that wants it.
+    def _search(self, hour: int, used: list[Link]) -> list[Group]:
+        # Groups around the links used in this hour, the surest first: each account goes to the first that wants it.
         settings = self._settings
         groups = []
         for anchor in used:
-            if all(name in self.campaign_of for name in self.graph.users.get(anchor, ())):
+            users = self.graph.users.get(anchor, {})
+            if len(users) < settings.minimum_members or class_of(anchor) == "timing":
                 continue
-            group = group_around(self.graph, anchor, settings)
-            if group is None:
-                continue
-            if group.evidence >= settings.open_at / 2.0:
+            strangers = sum(name not in self.campaign_of for name in users)
+            if hour % _DAY_HOURS == anchor % _DAY_HOURS and 2 * strangers > len(users):
+                self.models.learn(features_of([self.graph.accounts[name] for name in sorted(users)], hour))
+            group = group_around(self.graph, anchor, settings) if strangers else None
+            if group is not None and group.evidence >= settings.open_at / 2.0:
                 groups.append(group)
-            elif hour % _DAY_HOURS == anchor % _DAY_HOURS:
-                self.models.learn(features_of([self.graph.accounts[name] for name in sorted(group.members)], hour))
-        groups.sort(key=lambda one: (-one.evidence, one.anchor))
-        for group in groups:
-            self._admit(group, hour, now, joined)
+        return sorted(groups, key=lambda one: (-one.evidence, one.anchor))
 
     def _admit(self, group: Group, hour: int, now: int, joined: dict[str, list[Member]]) -> None:
         known: dict[str, int] = {}
@@ -172,6 +175,10 @@ class CampaignStage:
     def _judge(self, group: Group, hour: int) -> tuple[float, list[Reason]]:
         features = features_of([self.graph.accounts[name] for name in sorted(group.members)], hour)
         behaviour = self.models.nats(features)
+        # Behaviour alone proves nothing, so all of it together is at most half of what is needed.
+        most = self._settings.open_at / 2.0
+        factor = min(1.0, most / max(most, sum(behaviour.values())))
+        behaviour = {name: factor * weight for name, weight in behaviour.items()}
         nats = group.evidence + sum(behaviour.values())
         reasons = [
             Reason(f"shared_{name}", float(count), expected, weight / nats)

@@ -184,7 +184,7 @@ class CampaignSettings(Section, frozen=True):
 
     minimum_members: Annotated[int, Meta(ge=2)] = 4
     """Accounts of different organisations and means of payment that a campaign begins with, at least."""
-    open_at: PositiveFloat = 24.0
+    open_at: PositiveFloat = 12.0
     """Evidence in nats that opens a campaign: rarity of what its members share, and how they behave together."""
     popular_share: Annotated[float, Meta(gt=0, le=0.5)] = 0.05
     """A value that more than this share of the active accounts use links nobody."""

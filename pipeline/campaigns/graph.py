@@ -35,7 +35,7 @@ class LinkGraph:
         """Of each link, the accounts and the hours of their latest use."""
         self.active = 0
         """Accounts that were active lately, in all."""
-        self._pairs: dict[int, int] = {}
+        self.pairs: dict[int, int] = {}
 
     def update(self, hour: int, active: int, candidates: Iterable[Candidate]) -> list[Link]:
         """Take an hour's candidates in; the links that were used in it."""
@@ -83,12 +83,12 @@ class LinkGraph:
         for link, users in self.users.items():
             organisations = len({self.accounts[name].latest.organisation for name in users})
             pairs[link >> 64] += organisations * (organisations - 1)
-        self._pairs = dict(pairs)
+        self.pairs = dict(pairs)
 
     def chance(self, kinds: Iterable[int], accounts: int) -> float:
         """How many links of the kinds some of `accounts` would be expected to share if they were any accounts."""
         pairs = accounts * (accounts - 1) / 2.0
-        shared = sum(self._pairs.get(kind, 0) for kind in kinds)
+        shared = sum(self.pairs.get(kind, 0) for kind in kinds)
         return pairs * shared / max(1.0, self.active * (self.active - 1.0))
 
     def _expire(self, link: Link, hour: int) -> None:

@@ -31,8 +31,8 @@ class HourGate(Generic[T]):
         self.next_hour = -1
         """The next hour to be given out; -1 before the first."""
         self.late = 0
-        self._passed: dict[int, list[Passed]] = {}
-        self._waiting: dict[int, list[T]] = {}
+        self.known: dict[int, list[Passed]] = {}
+        self.waiting: dict[int, list[T]] = {}
 
     def add(self, source: int, hour: int, item: T) -> None:
         """Hold `item` of `hour`."""
@@ -40,11 +40,11 @@ class HourGate(Generic[T]):
         if hour < self.next_hour:
             self.late += 1
         else:
-            self._waiting.setdefault(hour, []).append(item)
+            self.waiting.setdefault(hour, []).append(item)
 
     def passed(self, source: int, hours: Iterable[Passed]) -> None:
         """The source has passed these hours, in order; hearing it again changes nothing."""
-        known = self._passed.setdefault(source, [])
+        known = self.known.setdefault(source, [])
         for one in hours:
             if not known or one.until > known[-1].until:
                 known.append(one)
@@ -52,41 +52,39 @@ class HourGate(Generic[T]):
 
     def rest(self) -> None:
         """No source that has told nothing yet is waited for any longer."""
-        self.idle.update(source for source in self.sources if not self._passed.get(source))
+        self.idle.update(source for source in self.sources if not self.known.get(source))
 
     def ready(self) -> Iterator[tuple[int, list[T], int]]:
         """Each complete hour once, in order, with what was told of it and the accounts active then; also empty hours."""
         bound = self.bound
-        if self.next_hour < 0 and self._waiting and min(self._waiting) < bound:
-            self.next_hour = min(self._waiting)
+        if self.next_hour < 0 and self.waiting and min(self.waiting) < bound:
+            self.next_hour = min(self.waiting)
         while 0 <= self.next_hour < bound:
             hour = self.next_hour
-            if not self._waiting:
+            if not self.waiting:
                 # Nothing will come for the hours up to the bound, and nothing can happen in them but the passing of time.
                 hour = bound - 1
             self.next_hour = hour + 1
-            yield hour, self._waiting.pop(hour, []), self._active(hour)
+            yield hour, self.waiting.pop(hour, []), self._active(hour)
 
     @property
     def bound(self) -> int:
         """Hours before this one are complete; -1 when some source is yet to be heard of."""
         waited = [source for source in self.sources if source not in self.idle]
-        if not waited or any(not self._passed.get(source) for source in waited):
+        if not waited or any(not self.known.get(source) for source in waited):
             return -1
-        return min(self._passed[source][-1].until for source in waited)
+        return min(self.known[source][-1].until for source in waited)
 
-    def state(self) -> dict[str, object]:
-        """All of it but what waits, as plain data."""
-        return {
-            "idle": sorted(self.idle),
-            "next_hour": self.next_hour,
-            "late": self.late,
-            "passed": sorted(self._passed.items()),
-        }
+    def blocked_by(self) -> frozenset[int]:
+        """The sources that are waited for while others have passed a later hour."""
+        furthest = max((known[-1].until for known in self.known.values() if known), default=-1)
+        reached = {source: known[-1].until for source, known in self.known.items() if known}
+        waited = (source for source in self.sources if source not in self.idle)
+        return frozenset(source for source in waited if reached.get(source, -1) < furthest)
 
     def _active(self, hour: int) -> int:
         total = 0
-        for known in self._passed.values():
+        for known in self.known.values():
             at = bisect_right(known, hour, key=lambda one: one.until)
             total += known[min(at, len(known) - 1)].active
             del known[: max(0, min(at, len(known) - 1))]

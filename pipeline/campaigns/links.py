@@ -22,6 +22,8 @@ from pipeline.settings import CampaignSettings
 _POPULAR_EVERY = 12
 #: Hours between two looks for values that nobody uses any more.
 _FORGET_EVERY = 24
+#: As many times the smallest campaign are never many, however few accounts there are.
+_FEW = 3
 _VALUE_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -33,9 +35,11 @@ class LinkedHour(msgspec.Struct, frozen=True, array_like=True):
     candidates: list[Candidate]
 
 
-class _Shared(msgspec.Struct, array_like=True):
-    # The latest hour of each account that used the value.
+class SharedLink(msgspec.Struct, array_like=True):
+    """A link that several accounts used lately."""
+
     users: dict[str, Activity]
+    """The latest hour of each account that used it."""
     told: bool = False
     popular_at: int = -_POPULAR_EVERY
 
@@ -46,9 +50,9 @@ class LinkStage:
     def __init__(self, settings: CampaignSettings, sources: Iterable[int]) -> None:
         self._settings = settings
         self.gate: HourGate[Signals] = HourGate(sources)
-        self._sightings = Sightings()
-        self._shared: dict[Link, _Shared] = {}
-        self._forgot_at = 0
+        self.sightings = Sightings()
+        self.shared: dict[Link, SharedLink] = {}
+        self.forgot_at = 0
 
     def hear(self, signals: Signals) -> list[LinkedHour]:
         """Take signals in; the hours that are complete with them."""
@@ -71,7 +75,7 @@ class LinkStage:
                 (keys_of(part.links.kind, part.links.value), hash_texts(part.account_id)[part.links.of])
                 for part in parts
             ]
-            shared = self._sightings.see(
+            shared = self.sightings.see(
                 np.concatenate([keys for keys, _ in seen]), np.concatenate([accounts for _, accounts in seen]), hour
             )
             ends = np.cumsum([keys.size for keys, _ in seen])[:-1]
@@ -80,14 +84,14 @@ class LinkStage:
         found = []
         for link in sorted(now):
             found += self._told(link, hour, now[link], active)
-        if hour >= self._forgot_at + _FORGET_EVERY:
+        if hour >= self.forgot_at + _FORGET_EVERY:
             self._forget(hour)
         return found
 
     def _told(self, link: Link, hour: int, now: dict[str, Activity], active: int) -> list[Candidate]:
-        shared = self._shared.get(link)
+        shared = self.shared.get(link)
         if shared is None:
-            shared = self._shared[link] = _Shared({})
+            shared = self.shared[link] = SharedLink({})
         shared.users.update(now)
         if hour < shared.popular_at + _POPULAR_EVERY:
             return []
@@ -109,17 +113,17 @@ class LinkStage:
         return [Candidate(kind, value, [told[account] for account in sorted(told)])]
 
     def _forget(self, hour: int) -> None:
-        self._forgot_at = hour
-        self._sightings.forget(hour)
+        self.forgot_at = hour
+        self.sightings.forget(hour)
         kept = hour - RECENT_HOURS
-        self._shared = {
-            link: one for link, one in self._shared.items() if any(user.hour >= kept for user in one.users.values())
+        self.shared = {
+            link: one for link, one in self.shared.items() if any(user.hour >= kept for user in one.users.values())
         }
 
 
 def popular_from(settings: CampaignSettings, active: int) -> float:
     """A value with more users than this is popular among `active` accounts, and links nobody."""
-    return max(settings.popular_share * active, float(settings.minimum_members))
+    return max(settings.popular_share * active, _FEW * float(settings.minimum_members))
 
 
 def _explode(part: Signals, into: dict[Link, dict[str, Activity]]) -> None:

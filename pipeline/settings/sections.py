@@ -194,8 +194,9 @@ class CampaignSettings(Section, frozen=True):
     """Event hours without a call of a member after which a campaign closes."""
     memory_days: Positive = 28
     """Days for which what a campaign's members shared is remembered after it was last used, so that new members rejoin."""
-    idle_s: PositiveFloat = 600.0
-    """Seconds for which a partition of `api-calls` may be silent while others go on before campaigns stop waiting for it."""
+    idle_s: PositiveFloat = 7200.0
+    """Seconds for which a partition of `api-calls` may tell nothing while others go on before campaigns no longer wait for it.
+    More than an hour, since a partition tells of an hour when the hour has ended."""
 
 
 class Settings(Section, frozen=True):

@@ -10,16 +10,19 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 import msgspec
 from faust.types import TP, EventT
 
+from pipeline.engine import Engine
 from pipeline.settings import Settings
 from pipeline.store.client import Store
 from pipeline.store.write import Writer
 from pipeline.stream import metrics as m
 from pipeline.stream.app import StreamApp
+from pipeline.stream.campaigns import CampaignLanes, publications_of
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.envelope import pack, unpack
 from pipeline.stream.guard import RejectGuard
@@ -68,6 +71,7 @@ class StreamWorker:
         self._order = asyncio.Lock()
         self._draining = False
         self._look = asyncio.Event()
+        self.campaigns = CampaignLanes(settings, store, run_id, self)
         self._put = self._finished = 0
         self.sink = Sink(
             store,
@@ -97,12 +101,17 @@ class StreamWorker:
             async for event in events(stream):
                 await self._handle(event, self._keep_rejects)
 
+        async def find_campaigns(stream: Any) -> None:
+            async for event in events(stream):
+                await self._handle(event, self.campaigns.process)
+
         def events(stream: Any) -> AsyncIterator[EventT[Any]]:
             # Faust acks when an agent asks for the next event; here the sink does, when the effects are durable.
             return cast(AsyncIterator[EventT[Any]], stream.noack().events())
 
         app.agent(app.topic(names.api_calls_topic, value_type=bytes), name="score")(score)
         app.agent(app.topic(names.rejected_topic, value_type=bytes), name="keep_rejects")(keep_rejects)
+        app.agent(app.topic(names.signals_topic, value_type=bytes), name="find_campaigns")(find_campaigns)
         app.task(self.sink.run)
         app.task(self._take_checkpoints)
         app.on_drain = self._drain
@@ -158,6 +167,8 @@ class StreamWorker:
             metrics.put(m.WATERMARK, lane.engine.watermark, str(partition))
         ages = [lane.checkpoints.age_s for lane in self.lanes.values()]
         metrics.put(m.CHECKPOINT_AGE, max(ages, default=0.0))
+        metrics.put(m.CAMPAIGN_WATERMARK, self.campaigns.watermark)
+        metrics.put(m.SIGNALS_LATE, self.campaigns.late)
         metrics.put(m.ACCOUNTS, sum(lane.engine.accounts for lane in self.lanes.values()))
         metrics.put(m.PARTITIONS, len(consumer.ledgers))
         metrics.put(m.COMMIT_STALLED, consumer.stalled_s())
@@ -199,6 +210,8 @@ class StreamWorker:
         # The engine may have taken in what is abandoned now. In no state, it will be read again.
         if tp.topic == self.settings.stream.api_calls_topic and tp.partition in self.lanes:
             self.lanes[tp.partition].checkpoints.halt()
+        elif tp.topic == self.settings.stream.signals_topic:
+            self.campaigns.halt(tp.partition)
 
     async def _hand_over(self, effects: Effects) -> None:
         done = effects.done
@@ -227,6 +240,9 @@ class StreamWorker:
                     if self.lanes.get(partition) is lane and lane.checkpoints.due(hurry=self._draining):
                         taken = lane.checkpoints.take(partition, lane.next_offset)
                         await self._hand_over(Effects(lambda one=taken: one.done(one.size), checkpoint=taken))  # type: ignore[misc]
+            async with self._order:
+                for effects in self.campaigns.due(hurry=self._draining):
+                    await self._hand_over(effects)
             if self._draining:
                 self.sink.urge()
 
@@ -249,6 +265,8 @@ class StreamWorker:
         publications += [
             Publication(names.incidents_topic, one.incident_id.encode(), self._encoder.encode(one)) for one in incidents
         ]
+        if result.verdicts is not None:
+            publications += publications_of(result.verdicts.signals, names.signals_topic, names.partitions)
         return Effects(lambda: lane.checkpoints.wait(done), rows, publications, len(incidents))
 
     async def _keep_rejects(self, batch: FetchedBatch, done: Any) -> Effects:
@@ -281,7 +299,12 @@ class StreamWorker:
         fresh = batch.restarted or self.consumer.ledgers[batch.tp].committed is None
         opened = await self.sink.in_store_thread(
             lambda: open_engine(
-                settings.engine, self._store, self._run_id, batch.tp.partition, batch.start, fresh=fresh
+                partial(Engine, settings.engine, batch.tp.partition),
+                self._store,
+                self._run_id,
+                batch.tp.partition,
+                batch.start,
+                fresh=fresh,
             )
         )
         for line in opened.remarks:
@@ -307,12 +330,15 @@ class StreamWorker:
         # All their effects are durable or will be read again: the rebalance waited for the sink before it came here.
         for partition in self.lanes.keys() - mine:
             del self.lanes[partition]
+        self.campaigns.keep({tp.partition for tp in assigned if tp.topic == self.settings.stream.signals_topic})
         self._draining = False
         log.info("partitions of %s: %s", topic, ", ".join(map(str, sorted(mine))) or "none")
 
     async def _publish(self, publication: Publication) -> Awaitable[object]:
         producer = self.app.producer
-        return await producer.send(publication.topic, publication.key, publication.value, None, None, None)
+        return await producer.send(
+            publication.topic, publication.key, publication.value, publication.partition, None, None
+        )
 
     def _new_writer(self, waiting: Callable[[str], None], pause: Callable[[float], None]) -> Writer:
         store = self.settings.store

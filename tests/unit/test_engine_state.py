@@ -125,16 +125,16 @@ def test_another_lateness_another_partition_or_a_gap_is_refused() -> None:
 
 
 def test_changes_hold_only_the_accounts_that_changed() -> None:
-    calls = [ApiCall(event_id=str(n), ts=1_733_011_200_000 + n, account_id=f"account-{n}") for n in range(200)]
+    calls = [ApiCall(event_id=str(n), ts=1_733_011_200_000 + n, account_id=f"account-{n}") for n in range(1000)]
     engine = Engine(SETTINGS, partition=0)
-    engine.process(EventBatch.from_calls(calls, range(200), 0))
+    engine.process(EventBatch.from_calls(calls, range(1000), 0))
     whole = engine.save(whole=True)
     again = msgspec.structs.replace(calls[7], event_id="again", ts=calls[-1].ts)
     newcomer = msgspec.structs.replace(calls[7], event_id="new", ts=calls[-1].ts, account_id="newcomer")
-    engine.process(EventBatch.from_calls([again, newcomer], [200, 201], 0))
+    engine.process(EventBatch.from_calls([again, newcomer], [1000, 1001], 0))
     changes = engine.save(whole=False)
-    assert (whole.whole, len(whole.accounts)) == (True, 200)
-    assert (changes.whole, changes.accounts, changes.slots.tolist()) == (False, ["newcomer"], [7, 200])
+    assert (whole.whole, len(whole.accounts)) == (True, 1000)
+    assert (changes.whole, changes.accounts, changes.slots.tolist()) == (False, ["newcomer"], [7, 1000])
     assert len(encode_state(changes)) < len(encode_state(whole)) / 3
 
 

@@ -70,7 +70,8 @@ class LinkGraph:
         for link in list(self.users):
             self._expire(link, hour)
         for name, account in list(self.accounts.items()):
-            account.past = {at: one for at, one in account.past.items() if at >= since}
+            if next(iter(account.past)) < since:
+                account.past = {at: one for at, one in account.past.items() if at >= since}
             if account.latest.hour < since or not account.links:
                 for link in account.links:
                     self.users.get(link, {}).pop(name, None)
@@ -93,7 +94,8 @@ class LinkGraph:
 
     def _expire(self, link: Link, hour: int) -> None:
         users = self.users[link]
-        gone = [name for name, used in users.items() if hour - used > RECENT_HOURS]
+        since = hour - RECENT_HOURS
+        gone = [name for name, used in users.items() if used < since]
         for name in gone:
             del users[name]
             if name in self.accounts:

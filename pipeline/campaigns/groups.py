@@ -13,9 +13,9 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from pipeline.campaigns.candidates import Link, class_of, kind_name
+from pipeline.campaigns.candidates import Link, class_of
 from pipeline.campaigns.graph import LinkGraph
-from pipeline.features.link_kinds import CLASS_OF
+from pipeline.features.link_kinds import CLASS_OF, CLASSES, KINDS
 from pipeline.settings import CampaignSettings
 
 #: Fewer coincidences than this are never expected: a developer with two employers and the like, of which counts know nothing.
@@ -52,12 +52,13 @@ def group_around(graph: LinkGraph, anchor: Link, settings: CampaignSettings) -> 
     if len({one.customer for one in latest}) < fewest or len({one.organisation for one in latest}) < fewest:
         return None
     shared: dict[Link, list[str]] = {}
-    for name in sorted(users):
+    independent_kinds = _INDEPENDENT[anchor >> 64]
+    for name in users:
         for link in graph.accounts[name].links:
-            if independent(anchor, link):
+            if independent_kinds[link >> 64]:
                 shared.setdefault(link, []).append(name)
     of_class: dict[str, list[Link]] = {}
-    for link in sorted(shared):
+    for link in sorted(link for link, names in shared.items() if len(names) > 1):
         if spans(graph, link, shared[link]):
             of_class.setdefault(class_of(link), []).append(link)
     weights = {anchor: graph.rarity(anchor)}
@@ -84,9 +85,15 @@ def group_around(graph: LinkGraph, anchor: Link, settings: CampaignSettings) -> 
 
 def independent(one: Link, other: Link) -> bool:
     """Whether two links can hardly have one innocent cause: they are of two classes, and not a program and what it sends."""
-    first, second = class_of(one), class_of(other)
-    programs = "network_program" in (kind_name(one), kind_name(other))
-    return first != second and not (programs and "content" in (first, second))
+    return _INDEPENDENT[one >> 64][other >> 64]
+
+
+def _are_independent(one: str, other: str) -> bool:
+    first, second = CLASSES[one], CLASSES[other]
+    return first != second and not ("network_program" in (one, other) and "content" in (first, second))
+
+
+_INDEPENDENT = [[_are_independent(one, other) for other in KINDS] for one in KINDS]
 
 
 def spans(graph: LinkGraph, link: Link, names: list[str]) -> bool:

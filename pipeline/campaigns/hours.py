@@ -57,8 +57,9 @@ class HourGate(Generic[T]):
     def ready(self) -> Iterator[tuple[int, list[T], int]]:
         """Each complete hour once, in order, with what was told of it and the accounts active then; also empty hours."""
         bound = self.bound
-        if self.next_hour < 0 and self.waiting and min(self.waiting) < bound:
-            self.next_hour = min(self.waiting)
+        if self.next_hour < 0 <= bound:
+            # Nothing comes any more for hours before the bound, so the first of them with anything is known.
+            self.next_hour = min([hour for hour in self.waiting if hour < bound], default=max(0, bound - 1))
         while 0 <= self.next_hour < bound:
             hour = self.next_hour
             if not self.waiting:

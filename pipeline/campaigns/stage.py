@@ -21,7 +21,7 @@ _FORGET_EVERY = 6
 #: A link marks a campaign when at least this share of those who use it are members.
 _MARKS_FROM = 0.5
 #: Content that this share of at least so many users have as members marks a new user by itself.
-_ALONE_FROM, _ALONE_USERS = 2 / 3, 5
+_ALONE_FROM, _ALONE_USERS = 1 / 2, 4
 #: Groups become a campaign of their own unless this share of their accounts belongs to one already.
 _SAME_FROM = 1 / 3
 _DAY_HOURS = 24
@@ -58,10 +58,10 @@ class CampaignStage:
 
     def _process(self, hour: int, active: int, candidates: list[Candidate]) -> Changes:
         changes = self._close_quiet(hour)
+        if self.first_hour < 0 and active:
+            self.first_hour = hour
         if not candidates:
             return changes
-        if self.first_hour < 0:
-            self.first_hour = hour
         used = self.graph.update(hour, active, candidates)
         if hour // _FORGET_EVERY > self.forgot:
             self.forgot = hour // _FORGET_EVERY

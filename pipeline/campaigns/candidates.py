@@ -32,6 +32,11 @@ def text_of(link: Link) -> str:
     return value_text(link >> 64, link & 0xFFFF_FFFF_FFFF_FFFF)
 
 
+def band_of(link: Link) -> int:
+    """Of a family's link: the place of its band among the four of the simhash."""
+    return (link >> 32) & 0xFFFF_FFFF
+
+
 class Activity(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an account did in an hour, and who it is. Hours are counted since the epoch; hashes are 0 where absent."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pipeline.campaigns.behaviour import GroupModels, features_of
 from pipeline.campaigns.campaign import Evidence, Member
-from pipeline.campaigns.candidates import Activity, Candidate, Link, class_of, kind_name, text_of
+from pipeline.campaigns.candidates import Activity, Candidate, Link, band_of, class_of, kind_name, text_of
 from pipeline.campaigns.graph import LinkGraph
 from pipeline.campaigns.groups import Group, group_around, independent, spans
 from pipeline.campaigns.hours import HourGate, Passed
@@ -120,17 +120,17 @@ class CampaignStage:
 
     def _alone(self, carried: list[Link], tracked: Tracked) -> bool:
         # A campaign's system prompt together with one of its prompt families; or content that is hardly anyone else's. One band
-        # of a simhash has 16 bits, so two prompts may well have it in common: of bands it takes two.
+        # of a simhash has 16 bits, so two prompts may well have it in common: of bands it takes two places.
         content = [link for link in carried if class_of(link) == "content"]
         if len({kind_name(link) for link in content}) > 1:
             return True
-        found = 0
+        found: set[int] = set()
         for link in content:
             users = self.graph.users.get(link, {})
             members = sum(name in tracked.members for name in users)
             if members >= _ALONE_USERS and members >= _ALONE_FROM * len(users):
-                found += 2 if kind_name(link) == "system_prompt" else 1
-        return found >= 2
+                found |= {-1, -2} if kind_name(link) == "system_prompt" else {band_of(link)}
+        return len(found) > 1
 
     def _member(self, campaign: str, account: str, links: Iterable[Link], now: int) -> Member:
         weighed = [Evidence(kind_name(link), text_of(link), round(self.graph.rarity(link), 3)) for link in links]

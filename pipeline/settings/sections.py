@@ -28,7 +28,7 @@ class StreamSettings(Section, frozen=True):
     replication: Positive = 1
     """Copies of each topic's partitions; 3 on a production cluster."""
     retention_hours: Positive = 168
-    """How long `api-calls` and `api-calls.rejected` keep records."""
+    """How long `api-calls`, `api-calls.rejected` and `account-signals` keep records."""
     incidents_retention_hours: Positive = 2160
     """How long `incidents` keeps records."""
     api_calls_topic: str = "api-calls"
@@ -36,7 +36,7 @@ class StreamSettings(Section, frozen=True):
     rejected_topic: str = "api-calls.rejected"
     """Topic of what could not be used."""
     signals_topic: str = "account-signals"
-    """Topic of the per-window summaries, re-keyed by link."""
+    """Topic of what accounts share, hour by hour, re-keyed by link."""
     incidents_topic: str = "incidents"
     """Topic of every change of an incident."""
     max_batch_events: Positive = 20_000

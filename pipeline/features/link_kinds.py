@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from pipeline.event.address import network_text
+
+#: Later than this no calendar goes.
+_LAST_S = 253_402_300_800
 
 #: Values of each kind that an account is remembered with; kinds without any are derived.
 _SLOTS = {
@@ -49,5 +54,5 @@ def value_text(kind: int, value: int) -> str:
     if name == "network_program":
         return f"AS{value >> 32} {value & 0xFFFFFFFF:08x}"
     if name in ("signup", "key_rotation"):
-        return f"hour {value}"
+        return datetime.fromtimestamp(value * 3600 % _LAST_S, UTC).strftime("%Y-%m-%d %H:00")
     return f"{value:016x}"

@@ -46,6 +46,8 @@ class Signals:
 
     def by_hour(self) -> Iterator[tuple[int, Signals]]:
         """The same, hour by hour, without the closed hours."""
+        if not self.links.of.size:
+            return
         of_links = self.hours.hour[self.links.of]
         order = np.argsort(of_links, kind="stable")
         found, begins = np.unique(of_links[order], return_index=True)

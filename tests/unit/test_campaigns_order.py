@@ -20,6 +20,7 @@ from tests.unit.campaign_support import LATENESS_S, SETTINGS, World, campaigns_i
 from tests.unit.test_campaigns import pool
 
 PARTITIONS = 3
+SHARED = ("payment_id", "client_ip", "asn", "api_key_id", "signup_ts", "system_prompt_hash", "prompt_simhash")
 
 
 @cache
@@ -126,6 +127,13 @@ def test_records_travel_and_damaged_ones_are_refused() -> None:
     for data in (b"", b"{}", pack(one)[:-9], pack(Told(1, []))[1:]):
         with pytest.raises(WireError):
             unpack(data)
+
+
+def test_calls_that_share_nothing_are_heard_too() -> None:
+    bare = [msgspec.structs.replace(one, **dict.fromkeys(SHARED)) for one in calls()[:500]]
+    told = signals_of(bare, PARTITIONS, 100)
+    assert any(len(one) for one in told)
+    assert campaigns_in(told, PARTITIONS)[2] == Changes()
 
 
 def test_an_idle_partition_is_waited_for_until_it_rests() -> None:

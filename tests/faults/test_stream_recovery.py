@@ -65,7 +65,7 @@ def campaigns_follow(deployment: Deployment) -> bool:
     """Whether campaigns were looked for in all hours that every partition has passed."""
     page = deployment.page("/metrics")
     passed = [int(one) for one in re.findall(r"stillwatch_watermark_ms{.*?} (\d+)", page)]
-    found = re.findall(r"stillwatch_campaign_watermark_ms (\S+)", page)
+    found = re.findall(r"^stillwatch_campaign_watermark_ms (\S+)", page, re.MULTILINE)
     return bool(passed) and found == [str(min(passed) // 3_600_000 * 3_600_000)]
 
 

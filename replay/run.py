@@ -86,6 +86,8 @@ class CampaignReplay:
         )
         self._blocks += 1
         for table, columns in rows:
+            if self._writer.full:
+                self._writer.flush()
             self._writer.add(table, columns, f"{self._attempt}/campaigns/{self._blocks}")
         report.campaigns += sum(campaign.version == 1 for campaign in changes.campaigns)
         report.incidents += sum(incident.version == 1 for incident in changes.incidents)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -54,10 +55,12 @@ class EventBatch:
         event_ids = [call.event_id for call in calls]
         numbers = np.empty((count, len(NUMBER_FIELDS)))
         for column, field in enumerate(NUMBER_FIELDS):
-            numbers[:, column] = [getattr(call, field) or 0 for call in calls]
+            # None becomes NaN, and an absent number counts as 0.
+            numbers[:, column] = list(map(attrgetter(field), calls))
+        np.nan_to_num(numbers, copy=False)
         hashes = np.empty((count, len(HASHED_FIELDS)), np.uint64)
         for column, field in enumerate(HASHED_FIELDS):
-            texts: list[Any] = [getattr(call, field) for call in calls]
+            texts: list[Any] = list(map(attrgetter(field), calls))
             if field in _STEADY:
                 hashes[:, column] = np.fromiter(map(hash_text, texts), np.uint64, count)
             else:
@@ -71,7 +74,7 @@ class EventBatch:
             offset=np.asarray(offsets, np.int64),
             identity=hash_texts([f"{account}\0{event}" for account, event in zip(account_ids, event_ids, strict=True)]),
             simhash=np.array([int(call.prompt_simhash or "0", 16) for call in calls], np.uint64),
-            network=np.fromiter(map(network_of, [call.client_ip for call in calls]), np.uint64, count),
+            network=np.fromiter(map(network_of, map(attrgetter("client_ip"), calls)), np.uint64, count),
             numbers=numbers,
             hashes=hashes,
         )

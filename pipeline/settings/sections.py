@@ -112,7 +112,7 @@ class IncidentSettings(Section, frozen=True):
 
     detector: str = "extraction"
     """The detector of hours whose raw score is the evidence: ln(1 + odds) of extraction."""
-    alerts_per_1000_account_days: PositiveFloat = 0.25
+    alerts_per_1000_account_days: PositiveFloat = 0.4
     """The alert budget: false alerts that analysts can take for each 1,000 accounts that call on a day. It sets, by the
     tail of what ordinary accounts show, how much evidence opens an incident."""
     open_at: PositiveFloat = 3.5

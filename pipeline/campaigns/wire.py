@@ -24,7 +24,8 @@ else:
 
 #: The partition of the topic, and so the shard, where campaigns are kept.
 CAMPAIGNS_AT = 0
-_LEVEL = 3
+#: The quickest: records are many, small, and soon read.
+_LEVEL = 1
 _UNSIGNED = ("org", "payment", "minutes", "value")
 
 

@@ -33,14 +33,16 @@ class Signals:
     def chosen(self, links: NDArray[np.bool_] | NDArray[np.int64], *, closed: bool = True) -> Signals:
         """Those of `links`, and the account-hours they belong to."""
         of = self.links.of[links]
-        rows, at = np.unique(of, return_inverse=True)
+        used = np.zeros(len(self), np.bool_)
+        used[of] = True
+        rows, at = np.flatnonzero(used), (np.cumsum(used) - 1)[of]
         hours = AccountHours(*(getattr(self.hours, name)[rows] for name in AccountHours.__dataclass_fields__))
         none = np.empty(0, np.int64)
         return Signals(
             self.partition,
             [self.account_id[row] for row in rows.tolist()],
             hours,
-            Links(at.astype(np.int64).reshape(-1), self.links.kind[links], self.links.value[links]),
+            Links(at, self.links.kind[links], self.links.value[links]),
             self.closed if closed else ClosedHours(none, none),
         )
 

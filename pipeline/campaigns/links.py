@@ -9,13 +9,13 @@ from collections.abc import Iterable
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.campaigns.candidates import Activity, Candidate, Link, link_of
 from pipeline.campaigns.hours import HourGate, Passed
 from pipeline.campaigns.sightings import Sightings, keys_of
-from pipeline.event.hashing import hash_texts
 from pipeline.features.links import RECENT_HOURS
-from pipeline.features.signals import Signals
+from pipeline.features.signals import HourOfSignals, Signals
 from pipeline.settings import CampaignSettings
 
 #: Popular values need not be counted exactly; their old users are looked for once in so many hours.
@@ -49,7 +49,7 @@ class LinkStage:
 
     def __init__(self, settings: CampaignSettings, sources: Iterable[int]) -> None:
         self._settings = settings
-        self.gate: HourGate[Signals] = HourGate(sources)
+        self.gate: HourGate[HourOfSignals] = HourGate(sources)
         self.sightings = Sightings()
         self.shared: dict[Link, SharedLink] = {}
         self.forgot_at = 0
@@ -68,19 +68,16 @@ class LinkStage:
             LinkedHour(hour, active, self._process(hour, parts, active)) for hour, parts, active in self.gate.ready()
         ]
 
-    def _process(self, hour: int, parts: list[Signals], active: int) -> list[Candidate]:
+    def _process(self, hour: int, parts: list[HourOfSignals], active: int) -> list[Candidate]:
         now: dict[Link, dict[str, Activity]] = {}
         if parts:
-            seen = [
-                (keys_of(part.links.kind, part.links.value), hash_texts(part.account_id)[part.links.of])
-                for part in parts
-            ]
-            shared = self.sightings.see(
-                np.concatenate([keys for keys, _ in seen]), np.concatenate([accounts for _, accounts in seen]), hour
-            )
-            ends = np.cumsum([keys.size for keys, _ in seen])[:-1]
+            links = [(part, part.signals.links) for part in parts]
+            keys = [keys_of(of.kind[part.rows], of.value[part.rows]) for part, of in links]
+            accounts = [part.accounts[of.of[part.rows]] for part, of in links]
+            shared = self.sightings.see(np.concatenate(keys), np.concatenate(accounts), hour)
+            ends = np.cumsum([part.rows.size for part in parts])[:-1]
             for part, chosen in zip(parts, np.split(shared, ends), strict=True):
-                _explode(part.chosen(chosen), now)
+                _explode(part.signals, part.rows[chosen], now)
         found = []
         for link in sorted(now):
             found += self._told(link, hour, now[link], active)
@@ -126,11 +123,14 @@ def popular_from(settings: CampaignSettings, active: int) -> float:
     return max(settings.popular_share * active, _FEW * float(settings.minimum_members))
 
 
-def _explode(part: Signals, into: dict[Link, dict[str, Activity]]) -> None:
-    hours = part.hours
+def _explode(signals: Signals, rows: NDArray[np.int64], into: dict[Link, dict[str, Activity]]) -> None:
+    hours, links = signals.hours, signals.links
+    of = links.of[rows]
     names = ("org", "payment", "first_hour", "hour", "calls", "output_tokens", "templated", "minutes")
-    activities = list(map(Activity, part.account_id, *(getattr(hours, name).tolist() for name in names)))
-    links = part.links
-    for of, kind, value in zip(links.of.tolist(), links.kind.tolist(), links.value.tolist(), strict=True):
-        activity = activities[of]
+    used = np.unique(of)
+    accounts = [signals.account_id[row] for row in used.tolist()]
+    columns = (getattr(hours, name)[used].tolist() for name in names)
+    activities = dict(zip(used.tolist(), map(Activity, accounts, *columns), strict=True))
+    for row, kind, value in zip(of.tolist(), links.kind[rows].tolist(), links.value[rows].tolist(), strict=True):
+        activity = activities[row]
         into.setdefault(link_of(kind, value), {})[activity.account_id] = activity

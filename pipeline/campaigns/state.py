@@ -16,7 +16,7 @@ from pipeline.campaigns.links import LinkedHour, LinkStage, SharedLink
 from pipeline.campaigns.stage import CampaignStage
 from pipeline.campaigns.tracked import Tracked
 from pipeline.campaigns.wire import pack, unpack
-from pipeline.features.signals import Signals
+from pipeline.features.signals import HourOfSignals, Signals
 from pipeline.incidents.incident import Incident, Reason
 from pipeline.state import Saved, StateError
 
@@ -68,7 +68,7 @@ _encoder = msgspec.msgpack.Encoder()
 def save_links(stage: LinkStage) -> Saved:
     """All that a second stage remembers."""
     shared = [(_split(link), one) for link, one in stage.shared.items()]
-    plain = _Links(_gate(stage.gate, pack), stage.forgot_at, shared)
+    plain = _Links(_gate(stage.gate, lambda one: pack(one.whole())), stage.forgot_at, shared)
     return Saved(shared={"links": _bytes(plain), "sightings": stage.sightings.save()})
 
 
@@ -149,11 +149,12 @@ def _open_gate(gate: HourGate[T], plain: _Gate, decode: Callable[[bytes], T]) ->
     gate.waiting = {hour: [decode(one) for one in items] for hour, items in plain.waiting}
 
 
-def _signals(data: bytes) -> Signals:
+def _signals(data: bytes) -> HourOfSignals:
     record = unpack(data)
-    if not isinstance(record, Signals):
-        raise StateError("a state of link values holds something other than signals")
-    return record
+    hours = list(record.by_hour()) if isinstance(record, Signals) else []
+    if len(hours) != 1:
+        raise StateError("a state of link values holds something other than the signals of an hour")
+    return hours[0][1]
 
 
 def _split(link: Link) -> _Link:

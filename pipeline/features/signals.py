@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.event.hashing import hash_texts
 from pipeline.features.links import AccountHours, ClosedHours, Links
 
 
@@ -46,12 +47,26 @@ class Signals:
             self.closed if closed else ClosedHours(none, none),
         )
 
-    def by_hour(self) -> Iterator[tuple[int, Signals]]:
+    def by_hour(self) -> Iterator[tuple[int, HourOfSignals]]:
         """The same, hour by hour, without the closed hours."""
         if not self.links.of.size:
             return
+        accounts = hash_texts(self.account_id)
         of_links = self.hours.hour[self.links.of]
         order = np.argsort(of_links, kind="stable")
         found, begins = np.unique(of_links[order], return_index=True)
         for hour, rows in zip(found.tolist(), np.split(order, begins[1:]), strict=True):
-            yield hour, self.chosen(rows, closed=False)
+            yield hour, HourOfSignals(self, rows, accounts)
+
+
+@dataclass(frozen=True, slots=True)
+class HourOfSignals:
+    """The links of one hour among signals: `rows` (R,) of them, and hashes of the accounts (M,). Looked up when needed."""
+
+    signals: Signals
+    rows: NDArray[np.int64]
+    accounts: NDArray[np.uint64]
+
+    def whole(self) -> Signals:
+        """These links and the account-hours they belong to."""
+        return self.signals.chosen(self.rows, closed=False)

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from pipeline.event.address import network_of
 from pipeline.event.api_call import ApiCall
 from pipeline.event.column_names import HASHED_FIELDS, NUMBER_FIELDS
-from pipeline.event.hashing import hash_text, hash_texts
+from pipeline.event.hashing import hash_pairs, hash_repeated, hash_texts
 
 Int64 = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
 Float64 = NDArray[np.float64]
 
 #: Fields that hardly vary from call to call of an account: looked up rather than hashed anew.
-_STEADY = frozenset({"payment_id", "org_id"})
+_REPEATED = frozenset(HASHED_FIELDS) - {"prompt_hash"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +61,15 @@ class EventBatch:
         hashes = np.empty((count, len(HASHED_FIELDS)), np.uint64)
         for column, field in enumerate(HASHED_FIELDS):
             texts: list[Any] = list(map(attrgetter(field), calls))
-            if field in _STEADY:
-                hashes[:, column] = np.fromiter(map(hash_text, texts), np.uint64, count)
-            else:
-                hashes[:, column] = hash_texts(texts)
+            hashes[:, column] = hash_repeated(texts) if field in _REPEATED else hash_texts(texts)
         account_ids = [call.account_id for call in calls]
         return cls(
             partition=partition,
             account_id=account_ids,
             event_id=event_ids,
-            ts=np.fromiter((call.ts for call in calls), np.int64, count),
+            ts=np.fromiter(map(attrgetter("ts"), calls), np.int64, count),
             offset=np.asarray(offsets, np.int64),
-            identity=hash_texts([f"{account}\0{event}" for account, event in zip(account_ids, event_ids, strict=True)]),
+            identity=hash_pairs(hash_repeated(account_ids), hash_texts(event_ids)),
             simhash=np.array([int(call.prompt_simhash or "0", 16) for call in calls], np.uint64),
             network=np.fromiter(map(network_of, map(attrgetter("client_ip"), calls)), np.uint64, count),
             numbers=numbers,

@@ -1,7 +1,6 @@
 """64-bit hashes of text columns: the same on every machine and in every process, 0 for what is absent."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numba
 import numpy as np
@@ -24,10 +23,11 @@ def hash_texts(texts: Sequence[str | None]) -> NDArray[np.uint64]:
     return hashes
 
 
-@lru_cache(maxsize=1 << 16)
-def hash_text(text: str | None) -> int:
-    """The same of one text that comes often."""
-    return int(hash_texts([text])[0])
+def hash_repeated(texts: Sequence[str | None]) -> NDArray[np.uint64]:
+    """The same of texts that are few but come often: each is hashed once."""
+    few = dict.fromkeys(texts)
+    hashes = dict(zip(few, hash_texts(list(few)).tolist(), strict=True))
+    return np.fromiter(map(hashes.__getitem__, texts), np.uint64, len(texts))
 
 
 @numba.njit(cache=True)
@@ -39,6 +39,18 @@ def mix(value: np.uint64) -> np.uint64:  # pragma: no cover - compiled
     value *= _MIX_2
     value ^= value >> _SHIFT
     return value
+
+
+@numba.njit(cache=True)
+def hash_pairs(
+    first: NDArray[np.uint64], second: NDArray[np.uint64]
+) -> NDArray[np.uint64]:  # pragma: no cover - compiled
+    """One hash of each two, in this order; never 0."""
+    out = np.empty(first.size, np.uint64)
+    for i in range(first.size):
+        value = mix(first[i] * _PRIME ^ second[i])
+        out[i] = value if value != 0 else np.uint64(1)
+    return out
 
 
 @numba.njit(cache=True)

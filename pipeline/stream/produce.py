@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +28,8 @@ BATCHES_UNDER_WAY = 32
 #: A part-filled batch is sent after this long, for input that trickles.
 LINGER_S = 0.2
 CHUNK = 500
+#: Looks for a full chunk within that time.
+_LOOKS = 100
 CHUNKS_WAITING = 64
 ACCOUNTS_REMEMBERED = 1 << 18
 
@@ -211,13 +212,15 @@ class _Outgoing:
 
 
 class _Reader:
-    """Reads in a thread, so that input which stands still does not hold back what was read."""
+    """Reads in a thread, so that input which stands still does not hold back what was read.
+
+    What was read lies in a deque, whose two ends take and give without a lock; the reader waits while it is long.
+    """
 
     def __init__(self, results: Iterable[ApiCall | Rejected]) -> None:
         self._results = results
-        self._chunks: queue.Queue[list[ApiCall | Rejected] | None] = queue.Queue(CHUNKS_WAITING)
-        self._partial: list[ApiCall | Rejected] = []
-        self._lock = threading.Lock()
+        self._read: deque[ApiCall | Rejected] = deque()
+        self._done = False
         self._stopped = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
@@ -231,53 +234,34 @@ class _Reader:
 
     async def next_chunk(self) -> list[ApiCall | Rejected] | None:
         """Some results, an empty list when there have been none for a while, None at the end."""
-        deadline = time.monotonic() + LINGER_S
-        while True:
-            try:
-                chunk = self._chunks.get_nowait()
-            except queue.Empty:
-                if time.monotonic() < deadline:
-                    await asyncio.sleep(0.002)
-                    continue
-                # Never wait for the lock here: its holder may be waiting for room that only this loop makes.
-                if not self._lock.acquire(blocking=False):
-                    continue
-                try:
-                    # Whole chunks put since go first: order is kept.
-                    if not self._chunks.empty():
-                        continue
-                    chunk, self._partial = self._partial, []
-                finally:
-                    self._lock.release()
-            if chunk is None and self._error is not None:
-                raise self._error
+        read = self._read
+        for _ in range(_LOOKS):
+            if len(read) >= CHUNK or self._done:
+                break
+            await asyncio.sleep(LINGER_S / _LOOKS)
+        # Looked at before the deque: nothing is added after it.
+        done = self._done
+        chunk = [read.popleft() for _ in range(min(CHUNK, len(read)))]
+        if chunk or not done:
             return chunk
+        if self._error is not None:
+            raise self._error
+        return None
 
     def _run(self) -> None:
         try:
-            for result in self._results:
-                with self._lock:
-                    self._partial.append(result)
-                    if len(self._partial) >= CHUNK:
-                        self._hand_over()
-                if self._stopped.is_set():
-                    return
+            append = self._read.append
+            for count, result in enumerate(self._results, 1):
+                append(result)
+                if count % CHUNK == 0:
+                    self._wait_for_room()
+                    if self._stopped.is_set():
+                        return
         except BaseException as error:
             self._error = error
         finally:
-            with self._lock:
-                self._hand_over()
-            self._put(None)
+            self._done = True
 
-    def _hand_over(self) -> None:
-        # Under the lock, so that nobody takes what was read later out of `_partial` before this is in the queue.
-        chunk, self._partial = self._partial, []
-        if chunk:
-            self._put(chunk)
-
-    def _put(self, chunk: list[ApiCall | Rejected] | None) -> None:
-        while not self._stopped.is_set():
-            try:
-                return self._chunks.put(chunk, timeout=0.1)
-            except queue.Full:
-                continue
+    def _wait_for_room(self) -> None:
+        while len(self._read) >= CHUNK * CHUNKS_WAITING and not self._stopped.is_set():
+            time.sleep(0.001)

@@ -16,7 +16,7 @@ from pipeline.incidents.honest import HONEST_KINDS
 from pipeline.incidents.suppression import Suppression
 from pipeline.settings import IncidentSettings
 
-DAY_MS = 86_400_000
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 #: Verdicts move the threshold by no more than this, in nats.
 MOST_SHIFT = 1.0
 
@@ -86,7 +86,8 @@ def allow_list(verdicts: Iterable[Verdict], settings: IncidentSettings) -> list[
     return [
         Suppression(
             account=escape(one.account_id),
-            since=one.start,
+            # An hour counts by its beginning, so the label's first one whole.
+            since=one.start - one.start % HOUR_MS,
             until=one.end + settings.verdict_margin_days * DAY_MS + 1,
             above=(one.evidence or settings.open_at_most) + settings.verdict_margin,
             note=f"labelled {one.kind}",

@@ -49,6 +49,8 @@ class StreamSettings(Section, frozen=True):
     checkpoint_s: PositiveFloat = 30.0
     """Seconds after which a partition's state is written to the store and its offset committed; what a crash makes the next
     worker do again, at most."""
+    feedback_s: PositiveFloat = 30.0
+    """Seconds after which the worker reads suppressions and verdicts from the store anew."""
     idle_s: Annotated[float, Meta(ge=0)] = 60.0
     """Seconds without an event after which time passes in a partition by itself, so that its windows close; 0 for never. What
     comes later than that and `engine.allowed_lateness_s` is late, so more than senders are ever held up."""

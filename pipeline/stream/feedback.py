@@ -15,8 +15,6 @@ from pipeline.store.suppressions import read_shift, read_suppressions, read_verd
 
 log = logging.getLogger(__name__)
 
-#: How often the store is asked.
-FEEDBACK_EVERY_S = 30.0
 #: Without a new verdict the threshold's shift is computed anew this often: budget and incidents go on meanwhile.
 SHIFT_EVERY_S = 3600.0
 

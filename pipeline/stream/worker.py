@@ -26,7 +26,7 @@ from pipeline.stream.app import StreamApp
 from pipeline.stream.campaigns import CampaignLanes, publications_of
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.envelope import pack, unpack
-from pipeline.stream.feedback import FEEDBACK_EVERY_S, FeedbackReader
+from pipeline.stream.feedback import FeedbackReader
 from pipeline.stream.fetch import FetchedBatch
 from pipeline.stream.gaps import gaps_table
 from pipeline.stream.guard import RejectGuard
@@ -313,7 +313,7 @@ class StreamWorker:
 
     async def _hand_feedback(self) -> None:
         while True:
-            await asyncio.sleep(FEEDBACK_EVERY_S)
+            await asyncio.sleep(self.settings.stream.feedback_s)
             try:
                 found = await self.sink.read(self._feedback.read)
             except (StoreError, GaveUpError) as error:

@@ -20,13 +20,18 @@ from pipeline.incidents.feedback import (
 from pipeline.incidents.suppression import Suppressions
 from pipeline.settings import IncidentSettings
 
-SETTINGS = IncidentSettings()
+SETTINGS = IncidentSettings(alerts_per_1000_account_days=0.25)
 SEEN = Totals(since=0, account_days=40_000, incidents=100)
 
 
 def verdict(kind: str, account: str = "a", *, evidence: float = 0.0, recorded_at: int = 1) -> Verdict:
     return Verdict(
-        account_id=account, start=10 * DAY_MS, end=20 * DAY_MS, kind=kind, evidence=evidence, recorded_at=recorded_at
+        account_id=account,
+        start=10 * DAY_MS + 7 * 60_000,
+        end=20 * DAY_MS,
+        kind=kind,
+        evidence=evidence,
+        recorded_at=recorded_at,
     )
 
 

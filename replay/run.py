@@ -26,6 +26,7 @@ from pipeline.store.rows import (
     campaigns_table,
     incidents_table,
     rejected_table,
+    suppressed_incidents_table,
 )
 from pipeline.store.write import Writer
 from replay.errors import ReplayError
@@ -49,6 +50,8 @@ class RunReport:
     outside: int = 0
     windows: int = 0
     incidents: int = 0
+    suppressed: int = 0
+    """What would have been incidents but for a suppression."""
     campaigns: int = 0
     accounts: int = 0
     seconds: float = 0.0
@@ -134,6 +137,7 @@ class PartitionReplay:
             ("call_scores", call_scores_table(scores, run_id=self._run_id)),
             ("account_windows", account_windows_table(windows, run_id=self._run_id)),
             ("incidents", incidents_table(verdicts.incidents, run_id=self._run_id)),
+            ("suppressed_incidents", suppressed_incidents_table(verdicts.suppressed, run_id=self._run_id)),
         )
         for table, columns in rows:
             if self._writer.full:
@@ -144,6 +148,7 @@ class PartitionReplay:
         report.duplicates += int(verdicts.duplicates.sum())
         report.windows += len(windows.account_id)
         report.incidents += sum(incident.version == 1 for incident in verdicts.incidents)
+        report.suppressed += sum(incident.version == 1 for incident in verdicts.suppressed)
 
 
 def replay(

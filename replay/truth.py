@@ -5,34 +5,15 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from pipeline.incidents.honest import HONEST_KINDS, LOOK_ALIKES
 from pipeline.store.client import Store
 from pipeline.store.records import Label, read_labels
 from replay.errors import ReplayError
 from replay.window import moment
 
+__all__ = ["HONEST_KINDS", "LOOK_ALIKES", "labels_of_file", "labels_of_store"]
+
 COLUMNS = ("account_id", "start", "end", "kind", "campaign_id", "source", "note")
-#: Honest accounts that look like extraction, by what makes them: the kinds that `stillwatch simulate --label-benign` writes.
-LOOK_ALIKES = frozenset(
-    {
-        "around_the_clock",
-        "company",
-        "early_adopter",
-        "heavy_newcomer",
-        "holiday",
-        "honest_logprobs",
-        "honest_reasoning",
-        "honest_sampling",
-        "launch_day",
-        "load_test",
-        "month_end",
-        "newcomer",
-        "popular_template",
-        "price_change",
-        "time_zone",
-    }
-)
-#: Kinds that say an account did nothing wrong: an alert on it is a false one.
-HONEST_KINDS = frozenset({"benign", "honest"}) | LOOK_ALIKES
 
 
 def labels_of_file(path: Path) -> list[Label]:
@@ -65,5 +46,13 @@ def _label(row: dict[str, str], where: str) -> Label:
         raise ReplayError(f"{where}: account_id and kind must not be empty")
     if start > end:
         raise ReplayError(f"{where}: start {row['start']} is after end {row['end']}")
-    texts = {name: row.get(name) or "" for name in ("campaign_id", "source", "note")}
-    return Label(account_id=row["account_id"], start=start, end=end, kind=row["kind"], **texts)
+    campaign_id, source, note = (row.get(name) or "" for name in ("campaign_id", "source", "note"))
+    return Label(
+        account_id=row["account_id"],
+        start=start,
+        end=end,
+        kind=row["kind"],
+        campaign_id=campaign_id,
+        source=source,
+        note=note,
+    )

@@ -15,7 +15,8 @@ COMMANDS = {
     "explain": ("pipeline.command_line.analyst:explain", "Show why an account stands out, since when and how much."),
     "incidents": ("pipeline.command_line.analyst:incidents", "List incidents."),
     "campaigns": ("pipeline.command_line.analyst:campaigns", "List campaigns of coordinated accounts."),
-    "label": ("pipeline.command_line.analyst:label", "Record an analyst's verdict on an account."),
+    "label": ("pipeline.command_line.label:label", "Record an analyst's verdict on an account."),
+    "suppress": ("pipeline.command_line.suppress:suppress", "Let accounts open no incident for a time."),
 }
 
 

@@ -1,10 +1,8 @@
-"""What an analyst asks first: `stillwatch top`, `explain`, `incidents`, `campaigns` and `label`."""
+"""What an analyst asks first: `stillwatch top`, `explain`, `incidents` and `campaigns`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
 from cyclopts import Parameter
@@ -18,8 +16,6 @@ Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative=())]
 RunId: TypeAlias = Annotated[str, Parameter(name="--run-id")]
 Limit: TypeAlias = Annotated[int, Parameter(name="--limit")]
 
-_KIND = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_NOTE_LENGTH = 2000
 _WINDOW_NAMES = {60: "1 m", 600: "10 m", 3600: "1 h", 86_400: "1 d"}
 
 
@@ -116,7 +112,7 @@ def incidents(
     run_id
         live, or a replay's name.
     status
-        open or closed; both by default.
+        open or closed, both by default; or suppressed, for what would have opened.
     limit
         Most incidents shown.
     json
@@ -125,14 +121,29 @@ def incidents(
     from pipeline.store import analysis
 
     _require_positive(limit=limit)
-    if status not in ("", "open", "closed"):
-        raise Misuse(f"--status {status!r} is neither open nor closed")
+    if status not in ("", "open", "closed", "suppressed"):
+        raise Misuse(f"--status {status!r} is none of open, closed and suppressed")
     with store_of(common) as store:
-        found = analysis.incidents(store, run_id, status=status, limit=limit)
+        if status == "suppressed":
+            found = analysis.suppressed_incidents(store, run_id, limit=limit)
+        else:
+            found = analysis.incidents(store, run_id, status=status, limit=limit)
     if json:
         print_json(found)
     elif not found:
-        print_lines([f"run {run_id}: no incidents"])
+        print_lines([f"run {run_id}: no {'suppressed ' if status == 'suppressed' else ''}incidents"])
+    elif status == "suppressed":
+        columns = (
+            "entity_id",
+            "kind",
+            "severity",
+            "opened_at",
+            "last_seen_at",
+            "suppressed_hours",
+            "suppressed_by",
+            "summary",
+        )
+        _print_records(f"suppressed incidents, run {run_id}", columns, found)
     else:
         columns = ("entity_id", "kind", "severity", "status", "opened_at", "detected_at", "output_tokens", "summary")
         _print_records(f"incidents, run {run_id}", columns, found)
@@ -183,64 +194,6 @@ def campaigns(
     return 0
 
 
-def label(
-    account: str,
-    *,
-    kind: Annotated[str, Parameter(name="--kind")],
-    from_: Annotated[str | None, Parameter(name="--from")] = None,
-    to: Annotated[str | None, Parameter(name="--to")] = None,
-    campaign: Annotated[str, Parameter(name="--campaign")] = "",
-    note: Annotated[str, Parameter(name="--note")] = "",
-    json: Json = False,
-    common: Common | None = None,
-) -> int:
-    """Record an analyst's verdict on an account; one of the same kind and start replaces the earlier.
-
-    Parameters
-    ----------
-    account
-        The account's id.
-    kind
-        What it did, for example heavy, ramp, pool, stolen_key, or benign.
-    from_
-        From when it holds: RFC 3339 or a date, UTC where no zone is given; the account's first call by default.
-    to
-        Until when it holds; the account's last call by default.
-    campaign
-        Campaign it belongs to.
-    note
-        In words.
-    json
-        Print the label as JSON.
-    """
-    from pipeline.store.analysis import account_span
-    from pipeline.store.records import Label, write_labels
-
-    if not _KIND.fullmatch(kind):
-        raise Misuse(f"--kind {harmless(kind)!r} is not 1 to 64 letters, digits, dots, dashes or underscores")
-    if not 1 <= len(account) <= 256:
-        raise Misuse("the account is 1 to 256 characters")
-    if len(note) > _NOTE_LENGTH:
-        raise Misuse(f"--note is {len(note)} characters, the limit is {_NOTE_LENGTH}")
-    start, end = _moment(from_, "--from"), _moment(to, "--to")
-    with store_of(common) as store:
-        if start is None or end is None:
-            span = account_span(store, account)
-            if span is None:
-                raise Failure(f"no call of account {harmless(account)} is known: give --from and --to")
-            start, end = span[0] if start is None else start, span[1] if end is None else end
-        if start > end:
-            raise Misuse(f"--from ({_text(start)}) is after --to ({_text(end)})")
-        write_labels(
-            store, [Label(account_id=account, start=start, end=end, kind=kind, campaign_id=campaign, note=note)]
-        )
-    if json:
-        print_json({"account_id": account, "kind": kind, "start": _text(start), "end": _text(end), "note": note})
-    else:
-        print_lines([f"{harmless(account)} labelled {kind} from {_text(start)} to {_text(end)}"])
-    return 0
-
-
 def _print_records(title: str, columns: Sequence[str], records: Sequence[Mapping[str, Any]]) -> None:
     headings = [column.replace("_", " ") for column in columns]
     print_table(title, headings, [[record[column] for column in columns] for record in records])
@@ -259,6 +212,11 @@ def _print_explanation(found: Mapping[str, Any]) -> None:
         )
     else:
         lines.append("no incident")
+    lines.extend(
+        f"{incident['severity']} suppressed by {incident['suppressed_by']}, {incident['suppressed_hours']} hours since "
+        f"{cell(incident['opened_at'])}: {incident['summary']}"
+        for incident in found["suppressed"]
+    )
     lines.extend(
         f"{incident['severity']} {incident['status']}, opened {cell(incident['opened_at'])}, "
         f"detected {cell(incident['detected_at'])}: {incident['summary']}"
@@ -301,19 +259,3 @@ def _require_positive(**numbers: int) -> None:
     for name, number in numbers.items():
         if number < 1:
             raise Misuse(f"--{name} {number}: must be 1 or more")
-
-
-def _moment(text: str | None, option: str) -> int | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Misuse(f"{option} {harmless(text)!r} is not a time: write 2024-12-01 or 2024-12-01T08:00:00Z") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1000)
-
-
-def _text(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

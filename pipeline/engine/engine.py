@@ -29,7 +29,8 @@ from pipeline.features.signals import Signals
 from pipeline.features.state import load, make_room, new_state, save
 from pipeline.features.window import window_features
 from pipeline.incidents.incident import Incident, Reason
-from pipeline.incidents.tracker import IncidentTracker, JudgedHours
+from pipeline.incidents.suppression import Suppression
+from pipeline.incidents.tracker import SUPPRESSED, IncidentTracker, JudgedHours
 from pipeline.settings import DetectorSettings, EngineSettings
 from pipeline.state import EngineState
 
@@ -98,7 +99,7 @@ class Engine:
         signals = self._signals(self._links.follow(batch, slots, duplicates, len(self._slots)))
         of_incidents = self._slots.of([one.entity_id for one in incidents])
         self._memory.note(np.concatenate([slots, windows.slot, of_incidents, signals.hours.slot]))
-        return Verdicts(self.partition, duplicates, call_scores, account_windows, incidents, signals)
+        return Verdicts(self.partition, duplicates, call_scores, account_windows, *_apart(incidents), signals)
 
     def advance(self, to_ms: int) -> Verdicts:
         """Event time has come to `to_ms` in epoch milliseconds though no event says so: what closes by that, and no scores.
@@ -115,7 +116,16 @@ class Engine:
         of_incidents = self._slots.of([one.entity_id for one in incidents])
         signals = self._signals(self._links.advance(to_ms, len(self._slots)))
         self._memory.note(np.concatenate([windows.slot, of_incidents, signals.hours.slot]))
-        return Verdicts(self.partition, np.zeros(0, np.bool_), CallScores.none(), account_windows, incidents, signals)
+        none = np.zeros(0, np.bool_)
+        return Verdicts(self.partition, none, CallScores.none(), account_windows, *_apart(incidents), signals)
+
+    def suppress(self, listed: Sequence[Suppression], shift: float = 0.0) -> None:
+        """Judge hours that close from now on by `listed` and a threshold of incidents moved by `shift` nats.
+
+        Beside those of the settings, and in place of what was handed over before. No part of the state: whoever restores an
+        engine hands them over again.
+        """
+        self._incidents.suppress(listed, shift)
 
     def save(self, *, whole: bool) -> EngineState:
         """All that the engine remembers, or what has changed since it was last saved; the first is always whole."""
@@ -251,6 +261,10 @@ class Engine:
             closed_by=closed_by[chosen],
             reasons=lambda row: hours.explain(row, (name,)),
         )
+
+
+def _apart(changes: list[Incident]) -> tuple[list[Incident], list[Incident]]:
+    return [one for one in changes if one.status != SUPPRESSED], [one for one in changes if one.status == SUPPRESSED]
 
 
 def _models(detector: Detector, settings: str) -> Remembering:

@@ -74,5 +74,8 @@ class Verdicts:
     call_scores: CallScores
     account_windows: AccountWindows
     incidents: list[Incident]
+    """Changes of incidents, to be published and stored."""
+    suppressed: list[Incident]
+    """Changes of those that would have opened, to be stored only."""
     signals: Signals
     """What accounts shared in hours that ended, for campaigns."""

@@ -45,6 +45,8 @@ class Threshold:
     seen: int = 0
     open_at: float = 0.0
     scale: float = 1.0
+    shift: float = 0.0
+    """Added to what the budget asks for, in nats: the settings' own and what verdicts say."""
 
     def __post_init__(self) -> None:
         self._update()
@@ -56,6 +58,11 @@ class Threshold:
         self.seen += peaks.size
         self._update()
 
+    def move(self, shift: float) -> None:
+        """Ask for `shift` more than the budget does, or less where it is negative."""
+        self.shift = shift
+        self._update()
+
     def severity(self, evidence: float) -> str:
         """How much rarer the evidence is than what the budget allows."""
         beyond = (evidence - self.open_at) / self.scale
@@ -63,7 +70,7 @@ class Threshold:
 
     def _update(self) -> None:
         least, most = self.settings.open_at, self.settings.open_at_most
-        self.open_at, self.scale = least, 1.0
+        self.open_at, self.scale = min(max(least + self.shift, least), most), 1.0
         known = self.peaks[: min(self.seen, PEAKS_KEPT)].astype(np.float64)
         if known.size < _ENOUGH:
             return
@@ -72,7 +79,7 @@ class Threshold:
         self.scale = max(float(np.median(known[known > upper] - upper)) / math.log(2.0), _LEAST_SCALE)
         per_account_day = self.settings.alerts_per_1000_account_days / 1000.0
         wanted = upper + self.scale * math.log(_UPPER / per_account_day)
-        self.open_at = min(max(wanted, least), most)
+        self.open_at = min(max(wanted + self.shift, least), most)
 
 
 @numba.njit(cache=True)

@@ -13,6 +13,8 @@ _KINDS = (
     (("active_hours", "pace_spread"), "rhythm"),
     (("error", "throttled"), "errors"),
 )
+#: Every kind of incident.
+KINDS = ("volume", *(kind for _, kind in _KINDS))
 #: Sentences for what a reason saw; the others are told by name.
 _PHRASES = {
     "output_tokens_a_day": "about {seen} output tokens of new prompts a day where {usual} were usual",

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from pipeline.incidents.evidence import EVIDENCE, NOTABLE, OVERDUE, PEAKS, Threshold, accumulate, new_peaks
 from pipeline.incidents.incident import Incident, Reason
 from pipeline.incidents.story import kind_of, summarise
+from pipeline.incidents.suppression import Suppression, Suppressions, of_settings
 from pipeline.settings import IncidentSettings
 from pipeline.state import Saved
 
 Int64 = NDArray[np.int64]
 
 _RANKS = ("low", "medium", "high", "critical")
+SUPPRESSED = "suppressed"
 _NEVER = np.iinfo(np.int64).max
 #: An incident that goes on is told again after so long, if its severity stays.
 _TELL_EVERY_MS = 6 * 3_600_000
@@ -55,13 +57,21 @@ class IncidentTracker:
         self._has_incident = np.zeros(64, np.bool_)
         self._incidents: dict[int, Incident] = {}
         self._deadlines: list[tuple[int, int]] = []
+        # Start of the latest hour that counts for each incident: of an open one, an hour that was not suppressed.
+        self._latest: dict[int, int] = {}
         self._threshold = Threshold(settings)
         self._peaks: list[float] = []
+        self.suppress(())
 
     @property
     def open_at(self) -> float:
         """The evidence that opens an incident now."""
         return self._threshold.open_at
+
+    def suppress(self, listed: Sequence[Suppression], shift: float = 0.0) -> None:
+        """From now on judge by these suppressions and a threshold moved by `shift` nats, each beside the settings' own."""
+        self._suppressions = Suppressions([*of_settings(self._settings.suppressions), *listed])
+        self._threshold.move(self._settings.threshold_shift + shift)
 
     def expire(self, now: int) -> list[Incident]:
         """Close incidents that were quiet for too long at event time `now`."""
@@ -73,7 +83,7 @@ class IncidentTracker:
             if incident is None:
                 continue
             # Hours with evidence may not have been told of.
-            until = max(incident.last_seen_at, int(self._evidence["latest"][slot]) + _HOUR_MS) + quiet
+            until = max(incident.last_seen_at, self._latest[slot] + _HOUR_MS) + quiet
             if until > due:
                 heapq.heappush(self._deadlines, (until, slot))
             else:
@@ -81,7 +91,10 @@ class IncidentTracker:
         return closed
 
     def follow(self, hours: JudgedHours) -> list[Incident]:
-        """Take judged hours in; every change of an incident that is worth telling, in order."""
+        """Take judged hours in; every change of an incident that is worth telling, in order.
+
+        Those with the status `suppressed` are of incidents that would have opened.
+        """
         settings = self._settings
         if not hours.slot.size:
             return []
@@ -109,9 +122,7 @@ class IncidentTracker:
                 self._threshold.add(np.array(self._peaks, np.float32))
                 self._peaks.clear()
             elif why == NOTABLE:
-                changed = self._change(hours, row)
-                if changed is not None:
-                    changes.append(changed)
+                changes += self._change(hours, row)
                 row += 1
             else:
                 return changes
@@ -127,6 +138,7 @@ class IncidentTracker:
                 "peaks": self._threshold.peaks.copy(),
                 "seen": np.array([self._threshold.seen]),
                 "new_peaks": np.array(self._peaks, np.float32),
+                "latest": np.array(list(self._latest.items()), np.int64).reshape(-1, 2),
             },
         )
 
@@ -140,19 +152,34 @@ class IncidentTracker:
         self._deadlines = deadlines
         self._has_incident[:] = False
         self._has_incident[list(self._incidents)] = True
+        # States of before suppressions came have no times of their own.
+        known = dict(saved.shared.get("latest", np.zeros((0, 2), np.int64)).tolist())
+        self._latest = {slot: known.get(slot, int(self._evidence["latest"][slot])) for slot in self._incidents}
         peaks = saved.shared["peaks"].astype(np.float32)
-        self._threshold = Threshold(self._settings, peaks, int(saved.shared["seen"][0]))
+        self._threshold = Threshold(self._settings, peaks, int(saved.shared["seen"][0]), shift=self._threshold.shift)
         self._peaks = saved.shared["new_peaks"].tolist()
 
-    def _change(self, hours: JudgedHours, row: int) -> Incident | None:
-        slot = int(hours.slot[row])
-        if slot not in self._incidents:
-            return self._open(hours, row)
-        old = self._incidents[slot]
-        amount, end = float(hours.evidence[row]), int(hours.start[row]) + _HOUR_MS
+    def _change(self, hours: JudgedHours, row: int) -> list[Incident]:
+        slot, start, amount = int(hours.slot[row]), int(hours.start[row]), float(hours.evidence[row])
+        by = self._suppressions.find(hours.account_id[row], start, amount, lambda: kind_of(tuple(hours.reasons(row))))
+        old = self._incidents.get(slot)
+        if old is None:
+            return [self._open(hours, row, by)]
+        if by is not None:
+            counted = msgspec.structs.replace(old, suppressed_hours=old.suppressed_hours + 1, suppressed_by=by.name)
+            self._incidents[slot] = counted
+            if old.status != SUPPRESSED:
+                # It neither grows by this hour nor is kept open, and closes if no other comes.
+                return []
+            old = counted
+        elif old.status == SUPPRESSED and amount >= self._threshold.open_at:
+            ended = msgspec.structs.replace(old, version=old.version + 1, closed_at=int(hours.closed_by[row]))
+            return [ended, self._open(hours, row, None)]
+        self._latest[slot] = start
+        end = start + _HOUR_MS
         severity = max(old.severity, self._threshold.severity(amount), key=_RANKS.index)
         if severity == old.severity and end < old.last_seen_at + _TELL_EVERY_MS:
-            return None
+            return []
         score = _probability(amount)
         stronger = score > old.peak_score
         reasons = tuple(hours.reasons(row)) if stronger else old.reasons
@@ -168,14 +195,14 @@ class IncidentTracker:
             output_tokens=max(tokens, old.output_tokens),
             summary=summarise(old.entity_id, max(tokens, old.output_tokens), reasons),
         )
-        return self._incidents[slot]
+        return [self._incidents[slot]]
 
-    def _open(self, hours: JudgedHours, row: int) -> Incident:
+    def _open(self, hours: JudgedHours, row: int, by: Suppression | None) -> Incident:
         slot, account_id, reasons = int(hours.slot[row]), hours.account_id[row], tuple(hours.reasons(row))
         opened_at, tokens = (int(self._evidence[name][slot]) for name in ("since", "output_tokens"))
         amount = float(hours.evidence[row])
         incident = Incident(
-            incident_id=_identity(account_id, opened_at),
+            incident_id=_identity("account" if by is None else SUPPRESSED, account_id, opened_at),
             version=1,
             kind=kind_of(reasons),
             entity_type="account",
@@ -187,10 +214,13 @@ class IncidentTracker:
             severity=self._threshold.severity(amount),
             peak_score=_probability(amount),
             reasons=reasons,
-            status="open",
+            status="open" if by is None else SUPPRESSED,
             output_tokens=tokens,
             summary=summarise(account_id, tokens, reasons),
+            suppressed_hours=int(by is not None),
+            suppressed_by="" if by is None else by.name,
         )
+        self._latest[slot] = int(hours.start[row])
         self._incidents[slot] = incident
         self._has_incident[slot] = True
         heapq.heappush(self._deadlines, (incident.last_seen_at + self._settings.quiet_s * 1000, slot))
@@ -199,13 +229,13 @@ class IncidentTracker:
     def _close(self, slot: int, now: int) -> Incident:
         old = self._incidents.pop(slot)
         self._has_incident[slot] = False
-        latest, tokens = int(self._evidence["latest"][slot]) + _HOUR_MS, int(self._evidence["output_tokens"][slot])
+        latest, tokens = self._latest.pop(slot) + _HOUR_MS, int(self._evidence["output_tokens"][slot])
         for name in ("since", "latest", "output_tokens"):
             self._evidence[name][slot] = 0
         return msgspec.structs.replace(
             old,
             version=old.version + 1,
-            status="closed",
+            status=SUPPRESSED if old.status == SUPPRESSED else "closed",
             closed_at=now,
             last_seen_at=max(old.last_seen_at, latest),
             output_tokens=max(old.output_tokens, tokens),
@@ -226,6 +256,7 @@ def _probability(evidence: float) -> float:
     return 1.0 - math.exp(-evidence)
 
 
-def _identity(account_id: str, opened_at: int) -> str:
-    # The same in the stream and in every replay, so that incidents of runs can be compared.
-    return hashlib.blake2b(f"account\0{account_id}\0{opened_at}".encode(), digest_size=10).hexdigest()
+def _identity(what: str, account_id: str, opened_at: int) -> str:
+    # The same in the stream and in every replay, so that incidents of runs can be compared. What was suppressed has one of its
+    # own: it may open later, as a first version to whoever reads the topic.
+    return hashlib.blake2b(f"{what}\0{account_id}\0{opened_at}".encode(), digest_size=10).hexdigest()

@@ -9,6 +9,7 @@ from pipeline.settings.sections import (
     Settings,
     StoreSettings,
     StreamSettings,
+    SuppressionSettings,
 )
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "SettingsError",
     "StoreSettings",
     "StreamSettings",
+    "SuppressionSettings",
     "load",
 ]

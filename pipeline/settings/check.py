@@ -18,6 +18,9 @@ def mistakes_in(settings: Settings) -> Iterator[str]:
         yield f"engine.incident.close_at: {incident.close_at} is not below open_at, {incident.open_at}"
     if incident.open_at > incident.open_at_most:
         yield f"engine.incident.open_at: {incident.open_at} is above open_at_most, {incident.open_at_most}"
+    for index, one in enumerate(incident.suppressions):
+        if one.since is not None and one.since >= one.until:
+            yield f"engine.incident.suppressions[{index}] ({one.account}): since is not before until"
     hours = [one.name for one in settings.engine.detectors if one.on == "window" and one.window_s == HOUR_S]
     if incident.detector not in hours:
         there = ", ".join(hours) or "none; add one with window_s = 3600"

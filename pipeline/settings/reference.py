@@ -9,11 +9,12 @@ import ast
 import inspect
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import msgspec
 
 from pipeline.settings.load import SHORTCUTS
-from pipeline.settings.sections import DetectorSettings, IncidentSettings, Settings
+from pipeline.settings.sections import DetectorSettings, IncidentSettings, Settings, SuppressionSettings
 
 _INTRODUCTION = """# Settings
 
@@ -35,6 +36,8 @@ def reference() -> str:
     root = Settings()
     parts.extend(_table(f"`[{name}]`", f"{name}.", getattr(root, name)) for name in Settings.__struct_fields__)
     parts.append(_table("`[engine.incident]`", "engine.incident.", IncidentSettings()))
+    suppression = SuppressionSettings(account="example", until=datetime(2025, 1, 1, tzinfo=UTC))
+    parts.append(_table("`[[engine.incident.suppressions]]`", "", suppression))
     parts.append(_table("`[[engine.detectors]]`", "", DetectorSettings(name="example")))
     parts.append("## The detectors by default\n")
     parts.extend(_detectors(root.engine.detectors))
@@ -44,11 +47,12 @@ def reference() -> str:
 def _table(title: str, prefix: str, section: msgspec.Struct) -> str:
     documents = _documents(type(section))
     lines = [f"## {title}\n", documents[""] + "\n", "| key | default | meaning |", "| --- | --- | --- |"]
+    required = {field.name for field in msgspec.structs.fields(section) if field.required}
     for name in section.__struct_fields__:
         value = getattr(section, name)
         if isinstance(value, msgspec.Struct) or name == "detectors":
             continue
-        default = "" if name == "name" else f"`{msgspec.json.encode(value).decode()}`"
+        default = "" if name in required else f"`{msgspec.json.encode(value).decode()}`"
         lines.append(f"| `{prefix}{name}` | {default} | {documents[name]} |")
     return "\n".join(lines) + "\n"
 

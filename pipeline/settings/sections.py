@@ -1,6 +1,7 @@
 """Every setting, its default and its meaning, in one typed list; the reference in the docs is made from it."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -48,6 +49,8 @@ class StreamSettings(Section, frozen=True):
     checkpoint_s: PositiveFloat = 30.0
     """Seconds after which a partition's state is written to the store and its offset committed; what a crash makes the next
     worker do again, at most."""
+    feedback_s: PositiveFloat = 30.0
+    """Seconds after which the worker reads suppressions and verdicts from the store anew."""
     idle_s: Annotated[float, Meta(ge=0)] = 60.0
     """Seconds without an event after which time passes in a partition by itself, so that its windows close; 0 for never. What
     comes later than that and `engine.allowed_lateness_s` is late, so more than senders are ever held up."""
@@ -107,6 +110,23 @@ class DetectorSettings(Section, frozen=True):
     """A scaler of River put before the model (`river.preprocessing.StandardScaler`)."""
 
 
+class SuppressionSettings(Section, frozen=True):
+    """Accounts whose hours open no incident for a time, unless they show far more. See docs/tuning.md."""
+
+    account: Annotated[str, Meta(min_length=1, max_length=1024)]
+    """The account, or a pattern of accounts: `*` any characters, `?` one, `[ab]` one of them."""
+    until: Annotated[datetime, Meta(tz=True)]
+    """Event time at which it ends; there is none that does not end."""
+    since: Annotated[datetime, Meta(tz=True)] | None = None
+    """Event time at which it begins; the beginning of all events when left out."""
+    kinds: tuple[Literal["volume", "diversity", "novelty", "elicitation", "rhythm", "errors"], ...] = ()
+    """Kinds of incidents; all when empty."""
+    above: PositiveFloat = 7.0
+    """Evidence from here on opens an incident all the same; 7 is odds of 1,100 to 1."""
+    note: Annotated[str, Meta(max_length=2000)] = ""
+    """Why; it stands by what was suppressed."""
+
+
 class IncidentSettings(Section, frozen=True):
     """When an account's hours become an incident, and when it ends."""
 
@@ -125,6 +145,17 @@ class IncidentSettings(Section, frozen=True):
     """Seconds without such an hour after which an incident closes."""
     minimum_calls: Annotated[int, Meta(ge=0)] = 20
     """Calls an account must have made before it can have an incident."""
+    suppressions: tuple[SuppressionSettings, ...] = ()
+    """What opens no incident, beside what `stillwatch suppress` has put in the store."""
+    threshold_shift: float = 0.0
+    """Added to what the budget asks for, within `open_at` and `open_at_most`, in nats; what verdicts say is added too."""
+    verdict_gain: Annotated[float, Meta(ge=0, le=2)] = 0.25
+    """How far analysts' verdicts move the threshold: nats per factor of e between false alerts beyond the budget and extraction
+    that was missed; 0 for not at all, and never more than 1 nat."""
+    verdict_margin_days: Annotated[int, Meta(ge=0, le=400)] = 30
+    """Days for which an account that was labelled honest opens no incident after the label's end."""
+    verdict_margin: Annotated[float, Meta(ge=0)] = 1.5
+    """Unless it shows so much more evidence, in nats, than when it was labelled."""
 
 
 class EngineSettings(Section, frozen=True):

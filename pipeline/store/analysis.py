@@ -22,6 +22,11 @@ def incidents(store: Store, run_id: str, *, status: str = "", entity: str = "", 
     )
 
 
+def suppressed_incidents(store: Store, run_id: str, *, entity: str = "", limit: int = 50) -> list[Record]:
+    """What would have been incidents but for a suppression, the latest first."""
+    return store.query_records(query("suppressed_incidents"), {"run_id": run_id, "entity": entity, "limit": limit})
+
+
 def campaigns(store: Store, run_id: str, *, limit: int = 50) -> list[Record]:
     """The newest version of each campaign with its first members, the latest detected first."""
     return store.query_records(query("campaigns"), {"run_id": run_id, "limit": limit})
@@ -46,6 +51,7 @@ def explain_account(store: Store, run_id: str, account: str, *, windows: int = 5
         "since": min(opened, default=None),
         "extracted_output_tokens": sum(incident["output_tokens"] for incident in raised),
         "incidents": raised,
+        "suppressed": suppressed_incidents(store, run_id, entity=account),
         "windows": store.query_records(query("explain_windows"), {**parameters, "limit": windows}),
         "together_with": store.query_records(query("explain_company"), {**parameters, "limit": company}),
         "labels": store.query_records(query("explain_labels"), {"account": account}),

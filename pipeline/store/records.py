@@ -19,6 +19,7 @@ RESULT_TABLES = (
     "account_windows",
     "account_daily_scores",
     "incidents",
+    "suppressed_incidents",
     "campaigns",
     "campaign_members",
     "model_snapshots",
@@ -35,6 +36,8 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     campaign_id: str = ""
     source: str = "analyst"
     note: str = ""
+    evidence: float = 0.0
+    """Most evidence that incidents of the account had shown in this time when it was labelled, ln(1 + odds); 0 for none."""
 
 
 class ReplayRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,10 +60,11 @@ def write_labels(store: Store, labels: Sequence[Label]) -> None:
     if not labels:
         return
     names = ("account_id", "start", "end", "kind", "campaign_id", "source", "note")
-    columns = {
+    columns: dict[str, Column] = {
         name: pa.array([getattr(label, name) for label in labels], TIME if name in ("start", "end") else pa.string())
         for name in names
     }
+    columns["evidence"] = pa.array([label.evidence for label in labels], pa.float64())
     columns["recorded_at"] = pa.array([_now()] * len(labels), TIME)
     store.insert_arrow("labels", pa.table(columns))
 

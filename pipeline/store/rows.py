@@ -190,6 +190,14 @@ def campaign_members_table(members: Sequence[Member], *, run_id: str) -> pa.Tabl
     return pa.table(columns)
 
 
+def suppressed_incidents_table(incidents: Sequence[Incident], *, run_id: str) -> pa.Table:
+    """Rows of `suppressed_incidents`, one for each version."""
+    table = incidents_table(incidents, run_id=run_id)
+    hours = pa.array([incident.suppressed_hours for incident in incidents], pa.uint32())
+    by = pa.array([incident.suppressed_by for incident in incidents], _TEXT)
+    return table.append_column("suppressed_hours", hours).append_column("suppressed_by", by)
+
+
 def _same(value: Any, count: int, kind: pa.DataType = _TEXT) -> Column:
     return pa.array([value] * count, kind)
 

@@ -13,6 +13,7 @@ from pipeline.engine.verdicts import Verdicts
 from pipeline.event import ApiCall, EventLimits, Rejected, RejectReason, decode, rejected
 from pipeline.event.columns import EventBatch
 from pipeline.stream.checkpoint import Checkpoints
+from pipeline.stream.feedback import Feedback
 from pipeline.stream.fetch import FetchedBatch
 
 #: `timestamp_type` of records whose time the broker gave.
@@ -51,6 +52,13 @@ class Lane:
         self._limits = limits
         self._topic = topic
         self._partition = engine.partition
+        self._feedback = Feedback()
+
+    def heed(self, feedback: Feedback) -> None:
+        """Judge by these suppressions and verdicts from now on."""
+        if feedback != self._feedback:
+            self._feedback = feedback
+            self.engine.suppress(feedback.suppressions, feedback.shift)
 
     def follows(self, batch: FetchedBatch) -> bool:
         """Whether the engine's state is that of all records before the batch; if not, another worker had some of them."""
@@ -94,7 +102,7 @@ class Lane:
         """Let event time come to `to_ms` without an event; what that closes, None when nothing. Blocks while it works."""
         before = self.engine.watermark
         verdicts = self.engine.advance(to_ms)
-        told = bool(verdicts.account_windows.account_id or verdicts.incidents)
+        told = bool(verdicts.account_windows.account_id or verdicts.incidents or verdicts.suppressed)
         if told or before // SILENT_CHECKPOINT_MS != self.engine.watermark // SILENT_CHECKPOINT_MS:
             self.checkpoints.moved()
         return Processed(verdicts=verdicts) if told else None

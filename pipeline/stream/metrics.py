@@ -34,6 +34,13 @@ LATE = Metric(
 BATCHES = Metric("stillwatch_batches_total", "counter", "Fetched batches processed.")
 ENGINE_SECONDS = Metric("stillwatch_engine_seconds_total", "counter", "Time spent decoding and scoring.")
 INCIDENTS = Metric("stillwatch_incidents_published_total", "counter", "Changes of incidents acked by the broker.")
+SUPPRESSED = Metric(
+    "stillwatch_incidents_suppressed_total", "counter", "Incidents that a suppression or a verdict kept from opening."
+)
+SUPPRESSIONS = Metric("stillwatch_suppressions", "gauge", "Suppressions that engines were handed, verdicts included.")
+THRESHOLD_SHIFT = Metric(
+    "stillwatch_threshold_shift_nats", "gauge", "How far verdicts move the threshold of incidents."
+)
 ROWS = Metric("stillwatch_rows_written_total", "counter", "Rows inserted into the store.", ("table",))
 STORE_SECONDS = Metric("stillwatch_store_seconds_total", "counter", "Time spent inserting.")
 STORE_ERRORS = Metric("stillwatch_store_errors_total", "counter", "Inserts that failed and were tried again.")

@@ -16,6 +16,7 @@ from pipeline.store.rows import (
     campaigns_table,
     incidents_table,
     rejected_table,
+    suppressed_incidents_table,
 )
 from pipeline.stream.lane import Processed
 
@@ -35,6 +36,7 @@ def rows_of_batch(done: Processed, *, topic: str, partition: int, run_id: str) -
         ("call_scores", call_scores_table(verdicts.call_scores, run_id=run_id)),
         ("account_windows", account_windows_table(verdicts.account_windows, run_id=run_id)),
         ("incidents", incidents_table(verdicts.incidents, run_id=run_id)),
+        ("suppressed_incidents", suppressed_incidents_table(verdicts.suppressed, run_id=run_id)),
     ]
 
 

@@ -19,12 +19,14 @@ from faust.types import TP, EventT
 from pipeline.engine import Engine
 from pipeline.settings import Settings
 from pipeline.store.client import Store
+from pipeline.store.errors import StoreError
 from pipeline.store.write import Writer
 from pipeline.stream import metrics as m
 from pipeline.stream.app import StreamApp
 from pipeline.stream.campaigns import CampaignLanes, publications_of
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.envelope import pack, unpack
+from pipeline.stream.feedback import FeedbackReader
 from pipeline.stream.fetch import FetchedBatch
 from pipeline.stream.gaps import gaps_table
 from pipeline.stream.guard import RejectGuard
@@ -32,7 +34,7 @@ from pipeline.stream.lane import Lane, Processed
 from pipeline.stream.recovery import open_engine
 from pipeline.stream.rows import rows_of_batch, rows_of_rejects
 from pipeline.stream.silence import Silence
-from pipeline.stream.sink import Effects, Publication, Sink
+from pipeline.stream.sink import Effects, GaveUpError, Publication, Sink
 from pipeline.stream.transport import Consumer
 
 log = logging.getLogger(__name__)
@@ -78,6 +80,7 @@ class StreamWorker:
         self._look = asyncio.Event()
         self._silence: dict[int, Silence] = {}
         self.campaigns = CampaignLanes(settings, store, run_id, self)
+        self._feedback = FeedbackReader(settings.engine.incident, store, run_id)
         self._put = self._finished = 0
         self.sink = Sink(
             store,
@@ -121,6 +124,7 @@ class StreamWorker:
         app.task(self.sink.run)
         app.task(self._take_checkpoints)
         app.task(self._let_time_pass)
+        app.task(self._hand_feedback)
         app.on_drain = self._drain
 
         async def on_assigned(app: Any, /, assigned: set[TP], **_: Any) -> None:
@@ -194,6 +198,8 @@ class StreamWorker:
         metrics.put(m.MISSING, consumer.missing_offsets)
         metrics.put(m.STORE_ERRORS, self.sink.store_retries)
         metrics.put(m.REBALANCES, self.app.rebalancing_count)
+        metrics.put(m.SUPPRESSIONS, len(self._feedback.newest.suppressions))
+        metrics.put(m.THRESHOLD_SHIFT, self._feedback.newest.shift)
         metrics.put(m.REJECT_SHARE, self._guard.share)
 
     async def _handle(self, event: EventT[Any], work: Any) -> None:
@@ -305,6 +311,18 @@ class StreamWorker:
             self.metrics.add(m.SILENT_WINDOWS, len(result.verdicts.account_windows.account_id))
             await self._hand_over(self._effects(result, tp, lambda: None))
 
+    async def _hand_feedback(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.stream.feedback_s)
+            try:
+                found = await self.sink.read(self._feedback.read)
+            except (StoreError, GaveUpError) as error:
+                log.warning("suppressions and verdicts stay as they were: %s", error)
+                continue
+            async with self._order:
+                for lane in self.lanes.values():
+                    lane.heed(found)
+
     async def _score(self, batch: FetchedBatch, done: Any) -> Effects | None:
         partition = batch.tp.partition
         lane = self.lanes.get(partition)
@@ -326,6 +344,8 @@ class StreamWorker:
         rows = rows_of_batch(result, topic=tp.topic, partition=tp.partition, run_id=self._run_id)
         names = self.settings.stream
         incidents = result.verdicts.incidents if result.verdicts else []
+        suppressed = result.verdicts.suppressed if result.verdicts else []
+        self.metrics.add(m.SUPPRESSED, sum(one.version == 1 for one in suppressed))
         publications = [Publication(names.rejected_topic, None, pack(reject)) for reject in result.rejects]
         publications += [
             Publication(names.incidents_topic, one.incident_id.encode(), self._encoder.encode(one)) for one in incidents
@@ -373,7 +393,9 @@ class StreamWorker:
             log.warning("%s[%d]: %s", *tp, line)
         self.metrics.add(m.RESTORED if opened.restored else m.COLD_STARTS)
         checkpoints = Checkpoints(opened.engine, self._run_id, opened.generation, settings.stream.checkpoint_s)
-        return Lane(opened.engine, settings.event, tp.topic, opened.next_offset, checkpoints)
+        lane = Lane(opened.engine, settings.event, tp.topic, opened.next_offset, checkpoints)
+        lane.heed(await self.sink.read(self._feedback.read))
+        return lane
 
     def _count(self, result: Processed, seconds: float) -> None:
         metrics = self.metrics

@@ -42,6 +42,8 @@ def run(
     account: Annotated[str | None, Parameter(name="--account")] = None,
     account_attribute: Annotated[str | None, Parameter(name="--account-attribute")] = None,
     overwrite: Annotated[bool, Parameter(name="--overwrite", negative=())] = False,
+    suppressions: Annotated[bool, Parameter(name="--suppressions")] = True,
+    verdicts: Annotated[bool, Parameter(name="--verdicts", negative=())] = False,
     json: Json = False,
     common: Common | None = None,
 ) -> int:
@@ -73,6 +75,10 @@ def run(
         Where the account stands in a record.
     overwrite
         Replace a run of the same name.
+    suppressions
+        Whether to heed what `stillwatch suppress` has put in the store; what the settings name is heeded always.
+    verdicts
+        Heed what `stillwatch label` has recorded, too: accounts called honest, and the threshold that verdicts move.
     json
         Print the counts as JSON.
     """
@@ -85,6 +91,7 @@ def run(
     from pipeline.sources import SourceOptions
     from replay.command_line.stopping import sigterm_interrupts
     from replay.errors import ReplayError
+    from replay.feedback import with_feedback
     from replay.run import claim, replay
     from replay.source import Intake
     from replay.window import window_of
@@ -105,6 +112,7 @@ def run(
     )
     intake = Intake()
     with sigterm_interrupts(), _store_to_write(settings) as store, _progress(input) as show:
+        settings = with_feedback(settings, store, suppressions=suppressions, verdicts=verdicts)
         if input:
             from replay.source import from_files
 
@@ -255,6 +263,8 @@ def _print_report(report: RunReport) -> None:
     if report.outside:
         rows.append(("outside the window", report.outside))
     rows += [("accounts", report.accounts), ("windows", report.windows), ("incidents", report.incidents)]
+    if report.suppressed:
+        rows.append(("suppressed", report.suppressed))
     print_table(f"run {report.run_id}", ("outcome", "count"), rows)
     rate = report.events / report.seconds if report.seconds else 0.0
     print(f"{report.seconds:.1f} s, {rate:,.0f} events/s")

@@ -51,7 +51,7 @@ def traffic(seed: int, count: int, accounts: int = 6, days: float = 4.0) -> list
 def rows(verdicts: list[Verdicts]) -> dict[str, list[object]]:
     """All verdicts as one list of rows per table."""
     tables: dict[str, list[object]] = {"duplicates": [], "call_scores": [], "account_windows": [], "incidents": []}
-    tables |= {"account_hours": [], "links": [], "closed_hours": []}
+    tables |= {"suppressed": [], "account_hours": [], "links": [], "closed_hours": []}
     for one in verdicts:
         tables["duplicates"] += one.duplicates.tolist()
         for name in ("call_scores", "account_windows"):
@@ -65,7 +65,8 @@ def rows(verdicts: list[Verdicts]) -> dict[str, list[object]]:
         places = [(told.account_id[at], int(told.hours.hour[at])) for at in of.tolist()]
         tables["links"] += zip(places, told.links.kind.tolist(), told.links.value.tolist(), strict=True)
         tables["closed_hours"] += zip(told.closed.until.tolist(), told.closed.active.tolist(), strict=True)
-        tables["incidents"] += [msgspec.json.encode(incident) for incident in one.incidents]
+        for name in ("incidents", "suppressed"):
+            tables[name] += [msgspec.json.encode(incident) for incident in getattr(one, name)]
     return tables
 
 

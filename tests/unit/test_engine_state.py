@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import pickle
+from datetime import UTC, datetime
 
 import msgspec
 import numpy as np
@@ -14,7 +15,7 @@ from pipeline.detectors.river_state import dump_model, load_model
 from pipeline.engine import Engine, Verdicts
 from pipeline.event import ApiCall
 from pipeline.event.columns import EventBatch
-from pipeline.settings import DetectorSettings, EngineSettings, IncidentSettings
+from pipeline.settings import DetectorSettings, EngineSettings, IncidentSettings, SuppressionSettings
 from pipeline.state import EngineState, Part, Saved, StateError, decode_state, encode_state
 from pipeline.state.encoding import MAGIC, VERSION
 from tests.unit.test_engine import process, rows, traffic
@@ -49,12 +50,17 @@ def test_an_engine_put_back_gives_the_same_verdicts(seed: int, cuts: list[int], 
     assert rows(interrupted(calls, cuts, whole_every, SETTINGS)) == process(calls, [], SETTINGS)
 
 
-def test_generations_windows_and_incidents_survive_many_restarts() -> None:
+@pytest.mark.parametrize("suppressed", [False, True])
+def test_generations_windows_and_incidents_survive_many_restarts(suppressed: bool) -> None:
     calls = traffic(11, 6000, accounts=30, days=12)
-    whole = process(calls, [], SETTINGS)
-    assert whole["incidents"]
+    everyone = SuppressionSettings(account="*", until=datetime(2100, 1, 1, tzinfo=UTC), above=50.0)
+    incident = msgspec.structs.replace(SETTINGS.incident, suppressions=(everyone,) if suppressed else ())
+    chosen = msgspec.structs.replace(SETTINGS, incident=incident)
+    whole = process(calls, [], chosen)
+    assert whole["suppressed" if suppressed else "incidents"]
+    assert not whole["incidents" if suppressed else "suppressed"]
     assert any(whole["duplicates"])
-    assert rows(interrupted(calls, list(range(100, 6000, 100)), 7, SETTINGS)) == whole
+    assert rows(interrupted(calls, list(range(100, 6000, 100)), 7, chosen)) == whole
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.stream import metrics as m
+from pipeline.stream.health import checkpoint_s_ago, problems, refresh
 from pipeline.stream.worker import StreamWorker
 
 PROMETHEUS = "text/plain; version=0.0.4"
@@ -17,7 +18,7 @@ def add_pages(worker: StreamWorker) -> None:
     @worker.app.page("/metrics")
     async def metrics(view: Any, request: Any) -> Any:
         """All metrics in Prometheus' text format."""
-        worker.refresh()
+        refresh(worker)
         return view.text(worker.metrics.render(), content_type=PROMETHEUS)
 
     @worker.app.page("/health")
@@ -29,10 +30,10 @@ def add_pages(worker: StreamWorker) -> None:
 
 def health_of(worker: StreamWorker) -> dict[str, Any]:
     """The worker's state: `starting`, `rebalancing`, `ok`, `degraded` or `stopping`, its problems and main counts."""
-    worker.refresh()
-    problems = worker.problems()
+    refresh(worker)
+    found = problems(worker)
     app, metrics = worker.app, worker.metrics
-    state = "degraded" if problems else "ok"
+    state = "degraded" if found else "ok"
     if app.should_stop:
         state = "stopping"
     elif app.rebalancing:
@@ -41,11 +42,11 @@ def health_of(worker: StreamWorker) -> dict[str, Any]:
         state = "starting"
     return {
         "state": state,
-        "problems": problems,
+        "problems": found,
         "partitions": sorted(worker.lanes),
         "lag": int(metrics.get(m.LAG)),
         "commit_stalled_s": round(metrics.get(m.COMMIT_STALLED), 1),
-        "checkpoint_s_ago": worker.checkpoint_s_ago,
+        "checkpoint_s_ago": checkpoint_s_ago(worker),
         "state_bytes": int(metrics.get(m.STATE_BYTES)),
         "missing": int(metrics.get(m.MISSING)),
         "received": int(metrics.get(m.RECEIVED)),

@@ -39,16 +39,10 @@ from pipeline.stream.transport import Consumer
 
 log = logging.getLogger(__name__)
 
-#: `/health` says degraded when a partition with work has not moved its offset for this long.
-STALLED_S = 60.0
 #: How often partitions are looked at for whether a checkpoint is due.
 CHECKPOINT_LOOK_S = 0.5
 #: And for whether they have fallen silent.
 SILENCE_LOOK_S = 1.0
-#: And when the broker has not answered a fetch for this long; it answers at least twice a second, with nothing.
-SILENT_S = 10.0
-
-
 #: Longest time from the signal to the end of the process; the drain has its own, shorter one.
 STOP_PATIENCE_S = 75.0
 
@@ -72,15 +66,15 @@ class StreamWorker:
         """When the latest batch was finished, of the monotonic clock; infinity before the first."""
         self._store = store
         self._run_id = run_id
-        self._guard = RejectGuard(settings.stream.reject_share_limit, settings.stream.reject_share_window)
+        self.guard = RejectGuard(settings.stream.reject_share_limit, settings.stream.reject_share_window)
         self._encoder = msgspec.json.Encoder()
         # A batch and its effects, or a state and its place among them: never one within the other.
         self._order = asyncio.Lock()
         self._draining = False
         self._look = asyncio.Event()
-        self._silence: dict[int, Silence] = {}
+        self.silence: dict[int, Silence] = {}
         self.campaigns = CampaignLanes(settings, store, run_id, self)
-        self._feedback = FeedbackReader(settings.engine.incident, store, run_id)
+        self.feedback = FeedbackReader(settings.engine.incident, store, run_id)
         self._put = self._finished = 0
         self.sink = Sink(
             store,
@@ -147,60 +141,6 @@ class StreamWorker:
     def busy(self) -> bool:
         """Whether rows or records of what was processed are still on their way."""
         return self._put > self._finished
-
-    @property
-    def checkpoint_s_ago(self) -> float | None:
-        """Seconds since the partition whose state is oldest had its last checkpoint; None before the first of any."""
-        times = [lane.checkpoints.written_at for lane in self.lanes.values() if lane.checkpoints.written_at]
-        return round(time.time() - min(times), 1) if times else None
-
-    def problems(self) -> list[str]:
-        """What an operator should look at, one line each; empty when all is well."""
-        stalled, silent = self.consumer.stalled_s(), self.consumer.silent_s()
-        found = [self.failure, self.sink.problem]
-        if silent > SILENT_S:
-            found.append(f"the broker has not answered for {silent:.0f} s")
-        if stalled > max(STALLED_S, 2 * self.settings.stream.checkpoint_s):
-            found.append(f"committed offsets have not moved for {stalled:.0f} s though there is work")
-        if self.consumer.missing_offsets:
-            found.append(f"{self.consumer.missing_offsets} records were dropped by retention before they were read")
-        return [line for line in found if line]
-
-    def refresh(self) -> None:
-        """Bring the gauges up to date."""
-        consumer, metrics = self.consumer, self.metrics
-        for gauge in (m.LAG, m.COMMITTED, m.WATERMARK, m.STATE_BYTES, m.CHECKPOINT_AT, m.SILENCE):
-            metrics.clear(gauge)
-        api_calls = self.settings.stream.api_calls_topic
-        for tp, end in consumer.ends.items():
-            lane = self.lanes.get(tp.partition) if tp.topic == api_calls else None
-            ledger = consumer.ledgers.get(tp)
-            done = lane.next_offset if lane else (ledger.committed if ledger else None)
-            metrics.put(m.LAG, max(0, end - (done or 0)), tp.topic, str(tp.partition))
-        for tp, ledger in consumer.ledgers.items():
-            if ledger.committed is not None:
-                metrics.put(m.COMMITTED, ledger.committed, tp.topic, str(tp.partition))
-        for partition, lane in self.lanes.items():
-            metrics.put(m.WATERMARK, lane.engine.watermark, str(partition))
-            metrics.put(m.STATE_BYTES, lane.checkpoints.state_bytes, str(partition))
-            metrics.put(m.CHECKPOINT_AT, lane.checkpoints.written_at, str(partition))
-        for partition, silence in self._silence.items():
-            metrics.put(m.SILENCE, silence.seconds, str(partition))
-        ages = [lane.checkpoints.age_s for lane in self.lanes.values()]
-        metrics.put(m.CHECKPOINT_AGE, max(ages, default=0.0))
-        metrics.put(m.CAMPAIGN_WATERMARK, self.campaigns.watermark)
-        metrics.put(m.SIGNALS_LATE, self.campaigns.late)
-        metrics.put(m.ACCOUNTS, sum(lane.engine.accounts for lane in self.lanes.values()))
-        metrics.put(m.PARTITIONS, len(consumer.ledgers))
-        metrics.put(m.COMMIT_STALLED, consumer.stalled_s())
-        metrics.put(m.SILENT, consumer.silent_s())
-        metrics.put(m.COMMIT_FAILURES, consumer.commit_failures)
-        metrics.put(m.MISSING, consumer.missing_offsets)
-        metrics.put(m.STORE_ERRORS, self.sink.store_retries)
-        metrics.put(m.REBALANCES, self.app.rebalancing_count)
-        metrics.put(m.SUPPRESSIONS, len(self._feedback.newest.suppressions))
-        metrics.put(m.THRESHOLD_SHIFT, self._feedback.newest.shift)
-        metrics.put(m.REJECT_SHARE, self._guard.share)
 
     async def _handle(self, event: EventT[Any], work: Any) -> None:
         message, batch = event.message, cast(FetchedBatch, event.value)
@@ -299,7 +239,7 @@ class StreamWorker:
         if ledger is None:
             return
         read = not ledger.unacked if lane is None else lane.next_offset >= ledger.position
-        silence = self._silence.setdefault(tp.partition, Silence(self.settings.stream.idle_s))
+        silence = self.silence.setdefault(tp.partition, Silence(self.settings.stream.idle_s))
         next_offset, event_ms = (-1, 0) if lane is None else (lane.next_offset, lane.engine.time)
         to_ms = silence.look(next_offset, event_ms, at_end=read and self.consumer.at_end(tp))
         if to_ms is None or (lane is None and ledger.committed is None):
@@ -315,7 +255,7 @@ class StreamWorker:
         while True:
             await asyncio.sleep(self.settings.stream.feedback_s)
             try:
-                found = await self.sink.read(self._feedback.read)
+                found = await self.sink.read(self.feedback.read)
             except (StoreError, GaveUpError) as error:
                 log.warning("suppressions and verdicts stay as they were: %s", error)
                 continue
@@ -333,8 +273,8 @@ class StreamWorker:
             lane = self.lanes[partition] = await self._new_lane(batch.tp, batch.start, fresh=fresh)
         began = time.perf_counter()
         result = lane.process(batch)
-        self._guard.add(result.received, len(result.rejects))
-        if self._guard.tripped:
+        self.guard.add(result.received, len(result.rejects))
+        if self.guard.tripped:
             self.fail(self._too_many_rejects(result))
             return None
         self._count(result, time.perf_counter() - began)
@@ -373,7 +313,7 @@ class StreamWorker:
         last = f"; the last: {result.rejects[-1].reason}, {result.rejects[-1].detail}" if result.rejects else ""
         names = self.settings.stream
         return (
-            f"{self._guard.share:.0%} of the recent records of {names.api_calls_topic} were rejected, more than "
+            f"{self.guard.share:.0%} of the recent records of {names.api_calls_topic} were rejected, more than "
             f"stream.reject_share_limit, {names.reject_share_limit:.0%}{last}; mend the sender, or raise the limit"
         )
 
@@ -394,7 +334,7 @@ class StreamWorker:
         self.metrics.add(m.RESTORED if opened.restored else m.COLD_STARTS)
         checkpoints = Checkpoints(opened.engine, self._run_id, opened.generation, settings.stream.checkpoint_s)
         lane = Lane(opened.engine, settings.event, tp.topic, opened.next_offset, checkpoints)
-        lane.heed(await self.sink.read(self._feedback.read))
+        lane.heed(await self.sink.read(self.feedback.read))
         return lane
 
     def _count(self, result: Processed, seconds: float) -> None:
@@ -416,7 +356,7 @@ class StreamWorker:
         # All their effects are durable or will be read again: the rebalance waited for the sink before it came here.
         for partition in self.lanes.keys() - mine:
             del self.lanes[partition]
-        self._silence.clear()
+        self.silence.clear()
         self.campaigns.keep({tp.partition for tp in assigned if tp.topic == self.settings.stream.signals_topic})
         self._draining = False
         log.info("partitions of %s: %s", topic, ", ".join(map(str, sorted(mine))) or "none")

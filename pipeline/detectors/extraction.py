@@ -67,12 +67,13 @@ class ExtractionDetector:
         self._prior = chosen.pop("prior_log_odds")
         self._weights = np.array(list(chosen.values()))
         self._accounts: NDArray[np.void] = _empty(64)
-        # Weight, means and variances of peers; then of each line the latest `PEERS` values, in order of arrival and sorted.
+        # Weight, means and variances of peers; then of each line the latest `PEERS` values, in order of arrival and
+        # sorted, and of them the number, the place of the next, and the accounts they came from.
         self._peers = (np.zeros(1), np.zeros(QUANTITIES), np.zeros(QUANTITIES))
         self._ranks = (
             np.zeros((LINES, PEERS), np.float32),
             np.zeros((LINES, PEERS), np.float32),
-            np.zeros(2, np.int64),
+            np.zeros(3, np.int64),
         )
 
     def judge(self, slots: Int64, values: Float64, empty_before: Int64) -> Judgement:

@@ -22,6 +22,8 @@ from pipeline.features.behaviour import BINS, MIXES, SUM_NAMES
 
 #: Values of each line that a new one is ranked among, and the number from which on a rank counts in full.
 PEERS, ENOUGH_PEERS = 2000, 300
+#: Or the days on which accounts were told, on average, from which on few peers will have to do.
+_ENOUGH_DAYS = 10.0
 #: An account is told to its peers once in so many hours at most, so that none counts for many.
 TOLD_EVERY = 24
 
@@ -170,7 +172,8 @@ def _nats(line, value, ordered, status):  # type: ignore[no-untyped-def] # pragm
         nats = -math.log((count - below - 0.5 * equal + 1.0) / (count + 1.0)) - _MIDDLE
     else:
         nats = -math.log((count - below + 1.0) / (count + 1.0)) if value > 0.0 else 0.0
-    return min(max(nats, 0.0) * min(1.0, count / ENOUGH_PEERS), _MOST_NATS)
+    days = count / max(status[2], 1)
+    return min(max(nats, 0.0) * min(1.0, max(count / ENOUGH_PEERS, days / _ENOUGH_DAYS)), _MOST_NATS)
 
 
 @numba.njit(cache=True)
@@ -243,9 +246,12 @@ def judge_hours(slots, values, empty_before, columns, peers, ranks, weights, pri
         usual[slot] += (log_odds - usual[slot]) * learnt / (kept + learnt)
         usual_weight[slot] = kept + learnt
         # Peers hear of ordinary hours, of each account a few times a day.
-        tell = told[slot] < 0 or told[slot] + passed >= TOLD_EVERY
+        first = told[slot] < 0
+        tell = first or told[slot] + passed >= TOLD_EVERY
         told[slot] = 0 if tell else told[slot] + passed
         if tell and surprise < 2.0 * _SURPRISING:
+            if first:
+                status[2] += 1
             _remember(latest, ordered, status, ranked)
             part = 1.0 / (min(peer_weight[0], _PEERS_KEPT) + 1.0)
             for k in range(_QUANTITIES):

@@ -241,13 +241,21 @@ def test_incidents_are_on_their_topic(deployment: Deployment) -> None:
 
     def history() -> Iterator[ApiCall]:
         for step in range(24 * 12):
-            for account in range(6):
+            for account in range(60):
                 heavy = account == 0 and step > 24 * 9
-                for number in range(200 if heavy else 3):
-                    event_id = f"{account}-{step}-{number}"
-                    ts = NOW + step * hour + number * 15_000
-                    tokens = 4000 if heavy else 300 + (step * 7 + account * 13 + number * 5) % 50
-                    yield ApiCall(event_id=event_id, ts=ts, account_id=f"account-{account}", output_tokens=tokens)
+                works = 8 <= (step + account) % 24 < 17
+                for number in range(100 if heavy else 2 * works):
+                    yield ApiCall(
+                        event_id=f"{account}-{step}-{number}",
+                        ts=NOW + step * hour + number * 30_000,
+                        account_id=f"account-{account}",
+                        input_tokens=100 if heavy else 900 + step % 7,
+                        cached_input_tokens=0 if heavy else 300,
+                        output_tokens=2000 if heavy else 200 + (step * 7 + account * 13 + number * 5) % 50,
+                        system_prompt_hash="beef" if heavy else "cafe",
+                        user_agent="another" if heavy else "usual",
+                        asn=2 if heavy else 1,
+                    )
 
     report = send_calls(history(), bootstrap_servers(stream.broker), stream, patience_s=20)
     deployment.until(lambda: received(deployment) == report.accepted and deployment.health()["lag"] == 0)

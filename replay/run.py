@@ -10,13 +10,23 @@ from importlib.metadata import version
 
 import msgspec
 
+from pipeline.campaigns.links import LinkedHour, LinkStage
+from pipeline.campaigns.stage import CampaignStage
 from pipeline.engine import Engine
 from pipeline.event import ApiCall
 from pipeline.event.columns import EventBatch
+from pipeline.features.signals import Signals
 from pipeline.settings import EngineSettings, Settings
 from pipeline.store.client import Store
 from pipeline.store.records import LIVE, ReplayRun, delete_run, read_runs, save_run
-from pipeline.store.rows import account_windows_table, call_scores_table, incidents_table, rejected_table
+from pipeline.store.rows import (
+    account_windows_table,
+    call_scores_table,
+    campaign_members_table,
+    campaigns_table,
+    incidents_table,
+    rejected_table,
+)
 from pipeline.store.write import Writer
 from replay.errors import ReplayError
 from replay.source import Intake, Pieces
@@ -39,20 +49,69 @@ class RunReport:
     outside: int = 0
     windows: int = 0
     incidents: int = 0
+    campaigns: int = 0
     accounts: int = 0
     seconds: float = 0.0
+
+
+class CampaignReplay:
+    """Finds campaigns in the signals of all partitions, and hands rows to the writer."""
+
+    def __init__(self, settings: Settings, run_id: str, attempt: str, writer: Writer) -> None:
+        """`attempt` as for `PartitionReplay`."""
+        self._links = LinkStage(settings.campaigns, range(settings.stream.partitions))
+        self._campaigns = CampaignStage(settings.campaigns, settings.engine.allowed_lateness_s)
+        self._run_id = run_id
+        self._attempt = attempt
+        self._writer = writer
+        self._blocks = 0
+
+    def follow(self, signals: Signals, report: RunReport) -> None:
+        """Take a partition's signals in."""
+        self._process(self._links.hear(signals), report)
+
+    def finish(self, report: RunReport) -> None:
+        """The source has ended: partitions without any event are not waited for."""
+        self._links.gate.rest()
+        self._process(self._links.ready(), report)
+
+    def _process(self, hours: list[LinkedHour], report: RunReport) -> None:
+        if not hours:
+            return
+        changes = self._campaigns.hear(0, hours)
+        rows = (
+            ("campaigns", campaigns_table(changes.campaigns, run_id=self._run_id)),
+            ("campaign_members", campaign_members_table(changes.members, run_id=self._run_id)),
+            ("incidents", incidents_table(changes.incidents, run_id=self._run_id)),
+        )
+        self._blocks += 1
+        for table, columns in rows:
+            if self._writer.full:
+                self._writer.flush()
+            self._writer.add(table, columns, f"{self._attempt}/campaigns/{self._blocks}")
+        report.campaigns += sum(campaign.version == 1 for campaign in changes.campaigns)
+        report.incidents += sum(incident.version == 1 for incident in changes.incidents)
 
 
 class PartitionReplay:
     """Replays one partition's events in their order: gathers a batch, runs the engine, hands rows to the writer."""
 
-    def __init__(self, settings: EngineSettings, partition: int, run_id: str, attempt: str, writer: Writer) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        partition: int,
+        run_id: str,
+        attempt: str,
+        writer: Writer,
+        campaigns: CampaignReplay,
+    ) -> None:
         """`attempt` tells this replay from an earlier one of the same name, whose blocks the store remembers."""
         self.engine = Engine(settings, partition)
         self._partition = partition
         self._run_id = run_id
         self._attempt = attempt
         self._writer = writer
+        self._campaigns = campaigns
         self._calls: list[ApiCall] = []
         self._offsets: list[int] = []
         self._batches = 0
@@ -80,6 +139,7 @@ class PartitionReplay:
             if self._writer.full:
                 self._writer.flush()
             self._writer.add(table, columns, f"{self._attempt}/{self._partition}/{self._batches}")
+        self._campaigns.follow(verdicts.signals, report)
         report.events += len(scores.account_id)
         report.duplicates += int(verdicts.duplicates.sum())
         report.windows += len(windows.account_id)
@@ -149,6 +209,7 @@ def _drive(
 ) -> None:
     attempt = f"{run.run_id}/{run.created_at}"
     writer = Writer(store, max_rows=settings.store.insert_max_rows, retry_max_seconds=settings.store.retry_max_seconds)
+    campaigns = CampaignReplay(settings, run.run_id, attempt, writer)
     partitions: dict[int, PartitionReplay] = {}
     began = told = time.monotonic()
     rejects = 0
@@ -159,7 +220,7 @@ def _drive(
         for number, events in by_partition.items():
             partition_replay = partitions.get(number)
             if partition_replay is None:
-                partition_replay = PartitionReplay(settings.engine, number, run.run_id, attempt, writer)
+                partition_replay = PartitionReplay(settings.engine, number, run.run_id, attempt, writer, campaigns)
                 partitions[number] = partition_replay
             for offset, call in events:
                 if partition_replay.add(offset, call):
@@ -180,6 +241,7 @@ def _drive(
     for number in sorted(partitions):
         partitions[number].process(report)
         report.accounts += partitions[number].engine.accounts
+    campaigns.finish(report)
     writer.flush()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from functools import partial
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def read(folder: str) -> dict[str, float]:
     accounts = 0
     with connect(f"chdb:{folder}") as store:
         for partition in range(StreamSettings().partitions):
-            opened = open_engine(EngineSettings(), store, RUN_ID, partition, 0, fresh=False)
+            opened = open_engine(partial(Engine, EngineSettings(), partition), store, RUN_ID, partition, 0, fresh=False)
             assert opened.restored, opened.remarks
             accounts += opened.engine.accounts
         return {"accounts": accounts, "seconds": time.perf_counter() - began}

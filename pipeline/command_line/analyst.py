@@ -175,9 +175,11 @@ def campaigns(
             "detected_at",
             "output_tokens",
             "score",
+            "evidence",
             "first_members",
         )
-        _print_records(f"campaigns, run {run_id}", columns, found)
+        shown = [{**record, "evidence": _evidence(record["evidence"])} for record in found]
+        _print_records(f"campaigns, run {run_id}", columns, shown)
     return 0
 
 
@@ -279,9 +281,16 @@ def _print_explanation(found: Mapping[str, Any]) -> None:
         headings = ("window", "start", "score", "feature", "observed", "expected", "share")
         print_table("windows that stand out most", headings, windows)
     if found["together_with"]:
-        _print_records("together with", ("campaign_id", "account_id", "joined_at"), found["together_with"])
+        shown = [{**record, "evidence": _evidence(record["evidence"])} for record in found["together_with"]]
+        _print_records("together with", ("campaign_id", "account_id", "joined_at", "evidence"), shown)
     if found["labels"]:
         _print_records("labels", ("kind", "start", "end", "source", "note"), found["labels"])
+
+
+def _evidence(evidence: Sequence[Mapping[str, Any]]) -> str:
+    # The strongest few: which kind of link, and its value.
+    strongest = sorted(evidence, key=lambda one: -one["weight"])[:3]
+    return ", ".join(f"{one['link'].replace('_', ' ')} {one['value']}" for one in strongest)
 
 
 def _reason(reason: Mapping[str, Any]) -> tuple[str, float, float, str]:

@@ -24,6 +24,8 @@ from pipeline.event.columns import EventBatch
 from pipeline.features.behaviour import BEHAVIOUR_NAMES
 from pipeline.features.extract import ClosedWindows, EventFeatures, close, extract
 from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, HOUR_LEVEL, SUM_NAMES, WINDOW_S
+from pipeline.features.links import AccountHours, ClosedHours, LinkAccumulator, Links
+from pipeline.features.signals import Signals
 from pipeline.features.state import load, make_room, new_state, save
 from pipeline.features.window import window_features
 from pipeline.incidents.incident import Incident, Reason
@@ -47,6 +49,7 @@ class Engine:
         self._slots = AccountSlots()
         self._identities = RecentIdentities(settings.deduplication_events, settings.deduplication_s * 1000)
         self._features = new_state(settings.allowed_lateness_s)
+        self._links = LinkAccumulator(settings.allowed_lateness_s)
         built = list(zip(settings.detectors, build_detectors(settings.detectors), strict=True))
 
         def scorer(on: str, window_s: int, columns: Sequence[str]) -> Scorer:
@@ -92,9 +95,10 @@ class Engine:
         features, windows = extract(batch, slots, duplicates, self._features, self.settings.allowed_lateness_s)
         call_scores = self._score_events(batch, slots, duplicates, features)
         account_windows, incidents = self._score_windows(windows, batch.ts[windows.at_event])
+        signals = self._signals(self._links.follow(batch, slots, duplicates, len(self._slots)))
         of_incidents = self._slots.of([one.entity_id for one in incidents])
-        self._memory.note(np.concatenate([slots, windows.slot, of_incidents]))
-        return Verdicts(self.partition, duplicates, call_scores, account_windows, incidents)
+        self._memory.note(np.concatenate([slots, windows.slot, of_incidents, signals.hours.slot]))
+        return Verdicts(self.partition, duplicates, call_scores, account_windows, incidents, signals)
 
     def advance(self, to_ms: int) -> Verdicts:
         """Event time has come to `to_ms` in epoch milliseconds though no event says so: what closes by that, and no scores.
@@ -109,8 +113,9 @@ class Engine:
         if self.watermark >= 0:
             incidents += self._incidents.expire(to_ms)
         of_incidents = self._slots.of([one.entity_id for one in incidents])
-        self._memory.note(np.concatenate([windows.slot, of_incidents]))
-        return Verdicts(self.partition, np.zeros(0, np.bool_), CallScores.none(), account_windows, incidents)
+        signals = self._signals(self._links.advance(to_ms, len(self._slots)))
+        self._memory.note(np.concatenate([windows.slot, of_incidents, signals.hours.slot]))
+        return Verdicts(self.partition, np.zeros(0, np.bool_), CallScores.none(), account_windows, incidents, signals)
 
     def save(self, *, whole: bool) -> EngineState:
         """All that the engine remembers, or what has changed since it was last saved; the first is always whole."""
@@ -133,6 +138,11 @@ class Engine:
                 lambda slots, _: save(features, slots),
                 lambda slots, saved: load(features, slots, saved),
                 needed=True,
+            ),
+            "links": Remembering(
+                f"allowed_lateness_s {settings.allowed_lateness_s}",
+                lambda slots, _: self._links.save(slots),
+                self._links.load,
             ),
             "identities": Remembering(
                 of_identities,
@@ -158,6 +168,11 @@ class Engine:
             if len(names) > 1:
                 parts[f"calibration of {' and '.join(names)}"] = _calibration(scorer.combined, together)
         return parts
+
+    def _signals(self, ended: tuple[AccountHours, Links, ClosedHours]) -> Signals:
+        hours, links, closed = ended
+        account_of = self._slots.account_of
+        return Signals(self.partition, [account_of[slot] for slot in hours.slot.tolist()], hours, links, closed)
 
     def _score_events(
         self, batch: EventBatch, slots: Int64, duplicates: NDArray[np.bool_], features: EventFeatures

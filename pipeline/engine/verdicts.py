@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.features.signals import Signals
 from pipeline.incidents.incident import Incident, Reason
 
 Int64 = NDArray[np.int64]
@@ -73,3 +74,5 @@ class Verdicts:
     call_scores: CallScores
     account_windows: AccountWindows
     incidents: list[Incident]
+    signals: Signals
+    """What accounts shared in hours that ended, for campaigns."""

@@ -8,6 +8,8 @@ HASHED_FIELDS = (
     "api_key_id",
     "client_ip",
     "user_agent",
+    "payment_id",
+    "org_id",
 )
 #: Number fields in the order of `EventBatch.numbers`; an absent one counts as 0.
 NUMBER_FIELDS = (

@@ -1,6 +1,7 @@
 """64-bit hashes of text columns: the same on every machine and in every process, 0 for what is absent."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numba
 import numpy as np
@@ -21,6 +22,12 @@ def hash_texts(texts: Sequence[str | None]) -> NDArray[np.uint64]:
     absent = [index for index, text in enumerate(texts) if text is None]
     hashes[absent] = 0
     return hashes
+
+
+@lru_cache(maxsize=1 << 16)
+def hash_text(text: str | None) -> int:
+    """The same of one text that comes often."""
+    return int(hash_texts([text])[0])
 
 
 @numba.njit(cache=True)

@@ -2,6 +2,7 @@
 
 from pipeline.settings.load import DEFAULT_FILE, SettingsError, load
 from pipeline.settings.sections import (
+    CampaignSettings,
     DetectorSettings,
     EngineSettings,
     IncidentSettings,
@@ -12,6 +13,7 @@ from pipeline.settings.sections import (
 
 __all__ = [
     "DEFAULT_FILE",
+    "CampaignSettings",
     "DetectorSettings",
     "EngineSettings",
     "IncidentSettings",

@@ -28,7 +28,7 @@ class StreamSettings(Section, frozen=True):
     replication: Positive = 1
     """Copies of each topic's partitions; 3 on a production cluster."""
     retention_hours: Positive = 168
-    """How long `api-calls` and `api-calls.rejected` keep records."""
+    """How long `api-calls`, `api-calls.rejected` and `account-signals` keep records."""
     incidents_retention_hours: Positive = 2160
     """How long `incidents` keeps records."""
     api_calls_topic: str = "api-calls"
@@ -36,7 +36,7 @@ class StreamSettings(Section, frozen=True):
     rejected_topic: str = "api-calls.rejected"
     """Topic of what could not be used."""
     signals_topic: str = "account-signals"
-    """Topic of the per-window summaries, re-keyed by link."""
+    """Topic of what accounts share, hour by hour, re-keyed by link."""
     incidents_topic: str = "incidents"
     """Topic of every change of an incident."""
     max_batch_events: Positive = 20_000
@@ -112,7 +112,7 @@ class IncidentSettings(Section, frozen=True):
 
     detector: str = "extraction"
     """The detector of hours whose raw score is the evidence: ln(1 + odds) of extraction."""
-    alerts_per_1000_account_days: PositiveFloat = 0.25
+    alerts_per_1000_account_days: PositiveFloat = 0.4
     """The alert budget: false alerts that analysts can take for each 1,000 accounts that call on a day. It sets, by the
     tail of what ordinary accounts show, how much evidence opens an incident."""
     open_at: PositiveFloat = 3.5
@@ -189,6 +189,26 @@ class EngineSettings(Section, frozen=True):
     """When an incident opens and closes."""
 
 
+class CampaignSettings(Section, frozen=True):
+    """When accounts that share rare values become a campaign, and when it ends. See docs/decisions/0008-campaigns.md."""
+
+    minimum_members: Annotated[int, Meta(ge=2)] = 4
+    """Accounts of different organisations and means of payment that a campaign begins with, at least."""
+    open_at: PositiveFloat = 12.0
+    """Evidence in nats that opens a campaign: rarity of what its members share, and how they behave together."""
+    popular_share: Annotated[float, Meta(gt=0, le=0.5)] = 0.05
+    """A value that more than this share of the active accounts use links nobody."""
+    warm_up_hours: Positive = 24
+    """Event hours that must have been seen before a campaign opens: until then nobody knows what is popular."""
+    quiet_hours: Positive = 72
+    """Event hours without a call of a member after which a campaign closes."""
+    memory_days: Positive = 28
+    """Days for which what a campaign's members shared is remembered after it was last used, so that new members rejoin."""
+    idle_s: PositiveFloat = 7200.0
+    """Seconds for which a partition of `api-calls` may tell nothing while others go on before campaigns no longer wait for it.
+    More than an hour, since a partition tells of an hour when the hour has ended."""
+
+
 class Settings(Section, frozen=True):
     """All settings."""
 
@@ -196,3 +216,4 @@ class Settings(Section, frozen=True):
     store: StoreSettings = StoreSettings()
     event: EventLimits = EventLimits()
     engine: EngineSettings = EngineSettings()
+    campaigns: CampaignSettings = CampaignSettings()

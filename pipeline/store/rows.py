@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.campaigns.campaign import Campaign, Evidence, Member
 from pipeline.engine.verdicts import AccountWindows, CallScores
 from pipeline.event import FIELDS, ApiCall, Rejected
 from pipeline.features.layout import DISTINCT_NAMES, SUM_NAMES
@@ -22,6 +23,8 @@ _TEXT = pa.string()
 _REASON = pa.struct(
     [("feature", pa.string()), ("observed", pa.float64()), ("expected", pa.float64()), ("share", pa.float32())]
 )
+
+_EVIDENCE = pa.struct([("link", pa.string()), ("value", pa.string()), ("weight", pa.float32())])
 
 #: Arrow types of the event's fields that are not text.
 _EVENT_TYPES: dict[str, pa.DataType] = {
@@ -155,6 +158,38 @@ def incidents_table(incidents: Sequence[Incident], *, run_id: str) -> pa.Table:
     return pa.table(columns)
 
 
+def campaigns_table(campaigns: Sequence[Campaign], *, run_id: str) -> pa.Table:
+    """Rows of `campaigns`, one for each version."""
+    plain = {
+        "campaign_id": _TEXT,
+        "version": pa.uint32(),
+        "opened_at": TIME,
+        "detected_at": TIME,
+        "last_seen_at": TIME,
+        "members": pa.uint32(),
+        "output_tokens": pa.uint64(),
+        "score": pa.float64(),
+        "status": _TEXT,
+    }
+    columns = {"run_id": _same(run_id, len(campaigns))}
+    for name, kind in plain.items():
+        columns[name] = pa.array([getattr(campaign, name) for campaign in campaigns], kind)
+    columns["evidence"] = _evidence([campaign.evidence for campaign in campaigns])
+    return pa.table(columns)
+
+
+def campaign_members_table(members: Sequence[Member], *, run_id: str) -> pa.Table:
+    """Rows of `campaign_members`."""
+    columns = {
+        "run_id": _same(run_id, len(members)),
+        "campaign_id": pa.array([member.campaign_id for member in members], _TEXT),
+        "account_id": pa.array([member.account_id for member in members], _TEXT),
+        "joined_at": pa.array([member.joined_at for member in members], TIME),
+        "evidence": _evidence([member.evidence for member in members]),
+    }
+    return pa.table(columns)
+
+
 def _same(value: Any, count: int, kind: pa.DataType = _TEXT) -> Column:
     return pa.array([value] * count, kind)
 
@@ -164,9 +199,16 @@ def _times(milliseconds: NDArray[np.int64]) -> Column:
 
 
 def _reasons(rows: Iterable[Sequence[Reason]]) -> Column:
+    return _lists(rows, _REASON)
+
+
+def _evidence(rows: Iterable[Sequence[Evidence]]) -> Column:
+    return _lists(rows, _EVIDENCE)
+
+
+def _lists(rows: Iterable[Sequence[msgspec.Struct]], item: pa.StructType) -> Column:
     kept = list(rows)
     ends = [0, *accumulate(map(len, kept))]
-    flat = [(reason.feature, reason.observed, reason.expected, reason.share) for reason in chain.from_iterable(kept)]
-    columns = list(zip(*flat, strict=True)) or [()] * 4
-    parts = [pa.array(column, field.type) for column, field in zip(columns, _REASON, strict=True)]
-    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.StructArray.from_arrays(parts, fields=list(_REASON)))
+    columns = list(zip(*map(msgspec.structs.astuple, chain.from_iterable(kept)), strict=True)) or [()] * len(item)
+    parts = [pa.array(column, field.type) for column, field in zip(columns, item, strict=True)]
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.StructArray.from_arrays(parts, fields=list(item)))

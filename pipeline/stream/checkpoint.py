@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import pyarrow as pa
 
-from pipeline.engine import Engine
 from pipeline.state import EngineState, encode_state
 from pipeline.store.client import Store
 from pipeline.store.snapshots import Snapshot, forget_before, snapshot_table
@@ -22,6 +22,17 @@ RESTED_S = 1.0
 EARLY_S = 5.0
 #: A chain of changes ends when it is longer than this, or larger than the whole state it began with.
 LONGEST_CHAIN = 100
+
+
+class Saving(Protocol):
+    """What checkpoints are taken of: an engine, or the stages that find campaigns."""
+
+    @property
+    def watermark(self) -> int:
+        """Event time in epoch milliseconds up to which it has finished; -1 before the first event."""
+
+    def save(self, *, whole: bool) -> EngineState:
+        """All that it remembers, or what has changed since it was last saved."""
 
 
 @dataclass(slots=True)
@@ -54,7 +65,7 @@ class Checkpoints:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Saving,
         run_id: str,
         generation: int,
         interval_s: float,

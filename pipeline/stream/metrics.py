@@ -71,6 +71,16 @@ COMMIT_STALLED = Metric(
 )
 SILENT = Metric("stillwatch_broker_silent_seconds", "gauge", "Time since the broker last answered a fetch.")
 QUEUED_ROWS = Metric("stillwatch_rows_waiting", "gauge", "Rows that wait to be inserted.")
+CAMPAIGN_WATERMARK = Metric(
+    "stillwatch_campaign_watermark_ms",
+    "gauge",
+    "Event time up to which campaigns were looked for; -1 before the first.",
+)
+SIGNALS_LATE = Metric(
+    "stillwatch_signals_late",
+    "gauge",
+    "Signals that came after their hour was done: repetitions, or of an idle partition.",
+)
 ACCOUNTS = Metric("stillwatch_accounts", "gauge", "Accounts the engines hold state for.")
 SILENCE = Metric(
     "stillwatch_partition_silent_seconds",

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
-from pipeline.engine import Engine
-from pipeline.settings import EngineSettings
-from pipeline.state import StateError, decode_state
+from pipeline.state import EngineState, StateError, decode_state
 from pipeline.store.client import Store
 from pipeline.store.snapshots import Chain, read_chain
 
 
+class Remembering(Protocol):
+    """What goes on from states."""
+
+    def load(self, states: Iterable[EngineState]) -> list[str]:
+        """Go on where a saved one was; the parts that begin anew. Raises `StateError`."""
+
+
+E = TypeVar("E", bound=Remembering)
+
+
 @dataclass(slots=True)
-class OpenedEngine:
+class OpenedEngine(Generic[E]):
     """An engine ready for the event at `next_offset`, and the generation that its own states will have."""
 
-    engine: Engine
+    engine: E
     next_offset: int
     generation: int
     restored: bool = False
@@ -25,9 +35,9 @@ class OpenedEngine:
 
 
 def open_engine(
-    settings: EngineSettings, store: Store, run_id: str, partition: int, start: int, *, fresh: bool
-) -> OpenedEngine:
-    """The engine for a partition whose next event to be read is at the offset `start`.
+    new: Callable[[], E], store: Store, run_id: str, partition: int, start: int, *, fresh: bool
+) -> OpenedEngine[E]:
+    """The engine, made by `new`, for a partition whose next event to be read is at the offset `start`.
 
     A `fresh` one has no past in this log, so states that are there belong to another. A state that is ahead of `start` is the
     normal case after a crash: events before its offset are in it and their rows in the store, so they are skipped. Raises the
@@ -38,7 +48,7 @@ def open_engine(
     chain = read_chain(store, run_id, partition)
     if chain is not None:
         generation = max(generation, chain.generation + 1)
-    opened = OpenedEngine(Engine(settings, partition), start, generation)
+    opened = OpenedEngine(new(), start, generation)
     if fresh or chain is None:
         if not fresh:
             opened.remarks.append(f"no state in the store: a new engine begins at offset {start}")
@@ -46,7 +56,7 @@ def open_engine(
     try:
         anew = opened.engine.load(map(decode_state, chain.states))
     except StateError as error:
-        opened.engine = Engine(settings, partition)
+        opened.engine = new()
         opened.remarks.append(f"the state in the store cannot be used ({error}): a new engine begins at offset {start}")
         return opened
     opened.restored = True

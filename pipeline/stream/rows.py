@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from pipeline.campaigns.tracked import Changes
 from pipeline.event import Rejected
 from pipeline.store.rows import (
     account_windows_table,
     api_calls_table,
     call_scores_table,
+    campaign_members_table,
+    campaigns_table,
     incidents_table,
     rejected_table,
 )
@@ -32,6 +35,15 @@ def rows_of_batch(done: Processed, *, topic: str, partition: int, run_id: str) -
         ("call_scores", call_scores_table(verdicts.call_scores, run_id=run_id)),
         ("account_windows", account_windows_table(verdicts.account_windows, run_id=run_id)),
         ("incidents", incidents_table(verdicts.incidents, run_id=run_id)),
+    ]
+
+
+def rows_of_campaigns(changes: Changes, *, run_id: str) -> Rows:
+    """What became of campaigns."""
+    return [
+        ("campaigns", campaigns_table(changes.campaigns, run_id=run_id)),
+        ("campaign_members", campaign_members_table(changes.members, run_id=run_id)),
+        ("incidents", incidents_table(changes.incidents, run_id=run_id)),
     ]
 
 

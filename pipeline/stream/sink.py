@@ -42,6 +42,8 @@ class Publication:
     topic: str
     key: bytes | None
     value: bytes
+    partition: int | None = None
+    """Where it must go; by its key where None."""
     acked: asyncio.Future[object] | None = None
 
 

@@ -58,9 +58,9 @@ def topic_specs(settings: StreamSettings) -> tuple[TopicSpec, ...]:
             settings.signals_topic,
             settings.partitions,
             settings.replication,
-            24 * _HOUR_MS,
+            retention_ms,
             "delete",
-            "compact per-window summaries; key: a link between accounts",
+            "what accounts share, hour by hour, each value in a partition of its own; key: who tells it",
         ),
         TopicSpec(
             settings.incidents_topic,

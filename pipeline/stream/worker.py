@@ -10,16 +10,19 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 import msgspec
 from faust.types import TP, EventT
 
+from pipeline.engine import Engine
 from pipeline.settings import Settings
 from pipeline.store.client import Store
 from pipeline.store.write import Writer
 from pipeline.stream import metrics as m
 from pipeline.stream.app import StreamApp
+from pipeline.stream.campaigns import CampaignLanes, publications_of
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.envelope import pack, unpack
 from pipeline.stream.fetch import FetchedBatch
@@ -74,6 +77,7 @@ class StreamWorker:
         self._draining = False
         self._look = asyncio.Event()
         self._silence: dict[int, Silence] = {}
+        self.campaigns = CampaignLanes(settings, store, run_id, self)
         self._put = self._finished = 0
         self.sink = Sink(
             store,
@@ -103,12 +107,17 @@ class StreamWorker:
             async for event in events(stream):
                 await self._handle(event, self._keep_rejects)
 
+        async def find_campaigns(stream: Any) -> None:
+            async for event in events(stream):
+                await self._handle(event, self.campaigns.process)
+
         def events(stream: Any) -> AsyncIterator[EventT[Any]]:
             # Faust acks when an agent asks for the next event; here the sink does, when the effects are durable.
             return cast(AsyncIterator[EventT[Any]], stream.noack().events())
 
         app.agent(app.topic(names.api_calls_topic, value_type=bytes), name="score")(score)
         app.agent(app.topic(names.rejected_topic, value_type=bytes), name="keep_rejects")(keep_rejects)
+        app.agent(app.topic(names.signals_topic, value_type=bytes), name="find_campaigns")(find_campaigns)
         app.task(self.sink.run)
         app.task(self._take_checkpoints)
         app.task(self._let_time_pass)
@@ -175,6 +184,8 @@ class StreamWorker:
             metrics.put(m.SILENCE, silence.seconds, str(partition))
         ages = [lane.checkpoints.age_s for lane in self.lanes.values()]
         metrics.put(m.CHECKPOINT_AGE, max(ages, default=0.0))
+        metrics.put(m.CAMPAIGN_WATERMARK, self.campaigns.watermark)
+        metrics.put(m.SIGNALS_LATE, self.campaigns.late)
         metrics.put(m.ACCOUNTS, sum(lane.engine.accounts for lane in self.lanes.values()))
         metrics.put(m.PARTITIONS, len(consumer.ledgers))
         metrics.put(m.COMMIT_STALLED, consumer.stalled_s())
@@ -224,6 +235,8 @@ class StreamWorker:
         # The engine may have taken in what is abandoned now. In no state, it will be read again.
         if tp.topic == self.settings.stream.api_calls_topic and tp.partition in self.lanes:
             self.lanes[tp.partition].checkpoints.halt()
+        elif tp.topic == self.settings.stream.signals_topic:
+            self.campaigns.halt(tp.partition)
 
     async def _hand_over(self, effects: Effects) -> None:
         done = effects.done
@@ -252,6 +265,9 @@ class StreamWorker:
                     if self.lanes.get(partition) is lane and lane.checkpoints.due(hurry=self._draining):
                         taken = lane.checkpoints.take(partition, lane.next_offset)
                         await self._hand_over(Effects(lambda one=taken: one.done(one.size), checkpoint=taken))  # type: ignore[misc]
+            async with self._order:
+                for effects in self.campaigns.due(hurry=self._draining):
+                    await self._hand_over(effects)
             if self._draining:
                 self.sink.urge()
 
@@ -314,6 +330,8 @@ class StreamWorker:
         publications += [
             Publication(names.incidents_topic, one.incident_id.encode(), self._encoder.encode(one)) for one in incidents
         ]
+        if result.verdicts is not None:
+            publications += publications_of(result.verdicts.signals, names.signals_topic, names.partitions)
         return Effects(done, rows, publications, len(incidents))
 
     async def _keep_rejects(self, batch: FetchedBatch, done: Any) -> Effects:
@@ -342,7 +360,14 @@ class StreamWorker:
     async def _new_lane(self, tp: TP, start: int, *, fresh: bool) -> Lane:
         settings = self.settings
         opened = await self.sink.read(
-            lambda: open_engine(settings.engine, self._store, self._run_id, tp.partition, start, fresh=fresh)
+            lambda: open_engine(
+                partial(Engine, settings.engine, tp.partition),
+                self._store,
+                self._run_id,
+                tp.partition,
+                start,
+                fresh=fresh,
+            )
         )
         for line in opened.remarks:
             log.warning("%s[%d]: %s", *tp, line)
@@ -370,12 +395,15 @@ class StreamWorker:
         for partition in self.lanes.keys() - mine:
             del self.lanes[partition]
         self._silence.clear()
+        self.campaigns.keep({tp.partition for tp in assigned if tp.topic == self.settings.stream.signals_topic})
         self._draining = False
         log.info("partitions of %s: %s", topic, ", ".join(map(str, sorted(mine))) or "none")
 
     async def _publish(self, publication: Publication) -> Awaitable[object]:
         producer = self.app.producer
-        return await producer.send(publication.topic, publication.key, publication.value, None, None, None)
+        return await producer.send(
+            publication.topic, publication.key, publication.value, publication.partition, None, None
+        )
 
     def _new_writer(self, waiting: Callable[[str], None], pause: Callable[[float], None]) -> Writer:
         store = self.settings.store

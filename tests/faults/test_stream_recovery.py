@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import re
 import signal
 import time
 from collections import defaultdict, deque
@@ -23,12 +24,14 @@ TABLES = {
     "call_scores": "SELECT * FROM call_scores FINAL ORDER BY ALL",
     "account_windows": "SELECT * FROM account_windows FINAL ORDER BY ALL",
     "incidents": "SELECT * FROM incidents FINAL ORDER BY ALL",
+    "campaigns": "SELECT * FROM campaigns FINAL ORDER BY ALL",
+    "campaign_members": "SELECT * FROM campaign_members FINAL ORDER BY ALL",
     "api_calls": "SELECT * EXCEPT (received_at, topic, partition, offset) FROM api_calls FINAL ORDER BY ALL",
 }
 
 
 def traffic(events: int) -> Iterator[ApiCall]:
-    """Twelve days of 40 accounts, one of which draws much from the ninth on; a repeat now and then."""
+    """Twelve days of 40 accounts: from the ninth one draws much, from the fifth eight are a pool; a repeat now and then."""
     choose = random.Random(5)
     step = 12 * 86_400_000 // events
     recent: deque[ApiCall] = deque(maxlen=20)
@@ -38,6 +41,7 @@ def traffic(events: int) -> Iterator[ApiCall]:
             continue
         heavy = number > events * 3 // 4 and number % 3 == 0
         account = 0 if heavy else choose.randrange(40)
+        pooled = number > events // 3 and account >= 32
         call = ApiCall(
             event_id=f"e{number}",
             ts=START + step * number,
@@ -45,7 +49,9 @@ def traffic(events: int) -> Iterator[ApiCall]:
             output_tokens=choose.randrange(3000, 4000) if heavy else choose.randrange(20, 400),
             input_tokens=choose.randrange(10, 900),
             model=f"model-{choose.randrange(3)}",
-            client_ip=f"10.0.{account}.{choose.randrange(3)}",
+            client_ip=f"10.0.{32 if pooled else account}.{choose.randrange(3)}",
+            system_prompt_hash="ab" * 8 if pooled else f"{account:016x}",
+            payment_id=f"card-{account // 2 if pooled else account}",
             prompt_hash=hashlib.sha1(str(choose.randrange(500)).encode()).hexdigest(),
         )
         recent.append(call)
@@ -57,6 +63,14 @@ def send(deployment: Deployment, calls: Sequence[ApiCall]) -> None:
     assert send_calls(calls, bootstrap_servers(stream.broker), stream, patience_s=20).accepted == len(calls)
 
 
+def campaigns_follow(deployment: Deployment) -> bool:
+    """Whether campaigns were looked for in all hours that every partition has passed."""
+    page = deployment.page("/metrics")
+    passed = [int(one) for one in re.findall(r"stillwatch_watermark_ms{.*?} (\d+)", page)]
+    found = re.findall(r"^stillwatch_campaign_watermark_ms (\S+)", page, re.MULTILINE)
+    return bool(passed) and found == [str(min(passed) // 3_600_000 * 3_600_000)]
+
+
 def finish(deployment: Deployment, events: int) -> dict[str, list[list[object]]]:
     """Start a worker, let it come to the end, and read the tables."""
     deployment.start()
@@ -65,6 +79,7 @@ def finish(deployment: Deployment, events: int) -> dict[str, list[list[object]]]
             deployment.health().get("state") == "ok"
             and deployment.health()["lag"] == 0
             and committed(deployment) == events
+            and campaigns_follow(deployment)
         )
     )
     assert deployment.end() == 0, deployment.log()
@@ -96,6 +111,7 @@ def test_killed_workers_leave_the_rows_of_an_undisturbed_one(broker: str, tmp_pa
         expected = finish(undisturbed, len(calls))
         assert len(expected["call_scores"]) == len(calls) - len(calls) // 50
         assert expected["incidents"]
+        assert len(expected["campaign_members"]) == 8
         choose = random.Random(1)
         for life in range(kills):
             # Each life has events of its own, so that it is killed at work.

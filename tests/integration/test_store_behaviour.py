@@ -350,7 +350,7 @@ def test_campaigns_and_their_members(store: Store) -> None:
     ]
     found = explain_account(store, "live", "acme")
     assert found is not None
-    assert [member["account_id"] for member in found["together_with"]] == ["zeta", "acme"]
+    assert [member["account_id"] for member in found["together_with"]] == ["acme", "zeta"]
 
 
 def test_the_writer_fills_all_tables(store: Store) -> None:

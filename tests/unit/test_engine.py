@@ -33,7 +33,13 @@ def traffic(seed: int, count: int, accounts: int = 6, days: float = 4.0) -> list
                 input_tokens=int(random.lognormal(5, 1)),
                 output_tokens=int(random.lognormal(8 if heavy else 4, 0.5)),
                 model=f"m{random.integers(3)}",
-                client_ip=f"10.0.0.{random.integers(8)}",
+                client_ip=f"10.0.{random.integers(3)}.{random.integers(8)}",
+                payment_id=f"card-{account // 2}",
+                api_key_id=f"key-{account}-{random.integers(2)}",
+                asn=64_500 + account % 2,
+                user_agent=f"agent-{random.integers(2)}",
+                system_prompt_hash=f"{random.integers(9):016x}",
+                signup_ts=START - account * 86_400_000,
                 prompt_hash=f"{random.integers(1 << 32):08x}",
                 prompt_simhash=f"{random.integers(1 << 60):016x}",
                 status=200,
@@ -45,12 +51,20 @@ def traffic(seed: int, count: int, accounts: int = 6, days: float = 4.0) -> list
 def rows(verdicts: list[Verdicts]) -> dict[str, list[object]]:
     """All verdicts as one list of rows per table."""
     tables: dict[str, list[object]] = {"duplicates": [], "call_scores": [], "account_windows": [], "incidents": []}
+    tables |= {"account_hours": [], "links": [], "closed_hours": []}
     for one in verdicts:
         tables["duplicates"] += one.duplicates.tolist()
         for name in ("call_scores", "account_windows"):
             struct = getattr(one, name)
             columns = [getattr(struct, field) for field in struct.__dataclass_fields__]
             tables[name] += zip(*(list(column) for column in columns), strict=True)
+        told = one.signals
+        hours = [getattr(told.hours, field) for field in told.hours.__dataclass_fields__ if field != "slot"]
+        tables["account_hours"] += zip(told.account_id, *(column.tolist() for column in hours), strict=True)
+        of = told.links.of
+        places = [(told.account_id[at], int(told.hours.hour[at])) for at in of.tolist()]
+        tables["links"] += zip(places, told.links.kind.tolist(), told.links.value.tolist(), strict=True)
+        tables["closed_hours"] += zip(told.closed.until.tolist(), told.closed.active.tolist(), strict=True)
         tables["incidents"] += [msgspec.json.encode(incident) for incident in one.incidents]
     return tables
 

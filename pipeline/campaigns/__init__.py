@@ -1,0 +1,1 @@
+"""Campaigns: groups of accounts that extract together, found by what they share."""

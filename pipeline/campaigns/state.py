@@ -1,0 +1,179 @@
+"""The states of the stages as data, and back: MessagePack, models as River's own, nothing that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from pipeline.campaigns.campaign import Campaign, Member
+from pipeline.campaigns.candidates import Activity, Link, link_of
+from pipeline.campaigns.graph import Account
+from pipeline.campaigns.hours import HourGate, Passed
+from pipeline.campaigns.links import LinkedHour, LinkStage, SharedLink
+from pipeline.campaigns.stage import CampaignStage
+from pipeline.campaigns.tracked import Tracked
+from pipeline.campaigns.wire import pack, unpack
+from pipeline.features.signals import Signals
+from pipeline.incidents.incident import Incident, Reason
+from pipeline.state import Saved, StateError
+
+T = TypeVar("T")
+_MASK = 0xFFFF_FFFF_FFFF_FFFF
+
+# MessagePack has no numbers of more than 64 bits.
+_Link = tuple[int, int]
+
+
+class _Gate(msgspec.Struct, array_like=True):
+    idle: list[int]
+    next_hour: int
+    late: int
+    passed: list[tuple[int, list[Passed]]]
+    waiting: list[tuple[int, list[bytes]]]
+
+
+class _Links(msgspec.Struct, array_like=True):
+    gate: _Gate
+    forgot_at: int
+    shared: list[tuple[_Link, SharedLink]]
+
+
+class _Tracked(msgspec.Struct, array_like=True):
+    campaign: Campaign
+    nats: float
+    members: list[Member]
+    reasons: tuple[Reason, ...]
+    marks: list[tuple[_Link, int]]
+    last_hour: int
+    told_hour: int
+    incident: Incident | None
+
+
+class _Campaigns(msgspec.Struct, array_like=True):
+    gate: _Gate
+    first_hour: int
+    forgot: int
+    active: int
+    pairs: dict[int, int]
+    accounts: list[tuple[Activity, list[tuple[_Link, int]], list[Activity]]]
+    tracked: list[_Tracked]
+
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def save_links(stage: LinkStage) -> Saved:
+    """All that a second stage remembers."""
+    shared = [(_split(link), one) for link, one in stage.shared.items()]
+    plain = _Links(_gate(stage.gate, pack), stage.forgot_at, shared)
+    return Saved(shared={"links": _bytes(plain), "sightings": stage.sightings.save()})
+
+
+def load_links(stage: LinkStage, saved: Saved) -> None:
+    """Put back what `save_links` gave. Raises `StateError`."""
+    plain = _decoded(saved, "links", _Links)
+    _open_gate(stage.gate, plain.gate, _signals)
+    stage.forgot_at = plain.forgot_at
+    stage.shared = {link_of(*link): one for link, one in plain.shared}
+    stage.sightings.load(saved.shared["sightings"])  # type: ignore[arg-type]
+
+
+def save_campaigns(stage: CampaignStage) -> Saved:
+    """All that the third stage remembers."""
+    graph = stage.graph
+    plain = _Campaigns(
+        _gate(stage.gate, _encoder.encode),
+        stage.first_hour,
+        stage.forgot,
+        graph.active,
+        graph.pairs,
+        [(one.latest, _pairs(one.links), list(one.past.values())) for one in graph.accounts.values()],
+        [
+            _Tracked(
+                one.campaign,
+                one.nats,
+                list(one.members.values()),
+                one.reasons,
+                _pairs(one.marks),
+                one.last_hour,
+                one.told_hour,
+                one.incident,
+            )
+            for one in stage.tracked.values()
+        ],
+    )
+    return Saved(shared={"campaigns": _bytes(plain), **stage.models.save().shared})
+
+
+def load_campaigns(stage: CampaignStage, saved: Saved) -> None:
+    """Put back what `save_campaigns` gave. Raises `StateError`."""
+    plain = _decoded(saved, "campaigns", _Campaigns)
+    _open_gate(stage.gate, plain.gate, msgspec.msgpack.Decoder(LinkedHour).decode)
+    stage.first_hour, stage.forgot = plain.first_hour, plain.forgot
+    graph = stage.graph
+    graph.active, graph.pairs = plain.active, plain.pairs
+    for latest, links, past in plain.accounts:
+        account = Account(latest, _joined(links), {one.hour: one for one in past})
+        graph.accounts[latest.account_id] = account
+        for link, hour in account.links.items():
+            graph.users.setdefault(link, {})[latest.account_id] = hour
+    for one in plain.tracked:
+        members = {member.account_id: member for member in one.members}
+        stage.tracked[one.campaign.campaign_id] = Tracked(
+            one.campaign,
+            one.nats,
+            members,
+            one.reasons,
+            _joined(one.marks),
+            one.last_hour,
+            one.told_hour,
+            one.incident,
+        )
+        stage.campaign_of.update(dict.fromkeys(members, one.campaign.campaign_id))
+    stage.models.load(saved)
+
+
+def _gate(gate: HourGate[T], encode: Callable[[T], bytes]) -> _Gate:
+    waiting = [(hour, [encode(one) for one in items]) for hour, items in sorted(gate.waiting.items())]
+    passed = sorted(gate.known.items())
+    return _Gate(sorted(gate.idle), gate.next_hour, gate.late, passed, waiting)
+
+
+def _open_gate(gate: HourGate[T], plain: _Gate, decode: Callable[[bytes], T]) -> None:
+    gate.idle = set(plain.idle)
+    gate.next_hour, gate.late = plain.next_hour, plain.late
+    gate.known = dict(plain.passed)
+    gate.waiting = {hour: [decode(one) for one in items] for hour, items in plain.waiting}
+
+
+def _signals(data: bytes) -> Signals:
+    record = unpack(data)
+    if not isinstance(record, Signals):
+        raise StateError("a state of link values holds something other than signals")
+    return record
+
+
+def _split(link: Link) -> _Link:
+    return link >> 64, link & _MASK
+
+
+def _pairs(links: dict[Link, int]) -> list[tuple[_Link, int]]:
+    return [(_split(link), hour) for link, hour in links.items()]
+
+
+def _joined(pairs: Sequence[tuple[_Link, int]]) -> dict[Link, int]:
+    return {link_of(*link): hour for link, hour in pairs}
+
+
+def _bytes(plain: msgspec.Struct) -> Any:
+    return np.frombuffer(_encoder.encode(plain), np.uint8)
+
+
+def _decoded(saved: Saved, name: str, kind: type[T]) -> T:
+    try:
+        return msgspec.msgpack.decode(saved.shared[name].tobytes(), type=kind)
+    except (KeyError, msgspec.MsgspecError) as error:
+        raise StateError(f"the state of {name} cannot be read: {error}") from error

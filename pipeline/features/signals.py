@@ -1,0 +1,57 @@
+"""What the engine tells campaigns: account-hours, the link values used in them, and which hours are complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.features.links import AccountHours, ClosedHours, Links
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Signals of one partition, in the order in which hours ended; facts, so that hearing them twice changes nothing."""
+
+    partition: int
+    account_id: Sequence[str]
+    """(M,)"""
+    hours: AccountHours
+    links: Links
+    closed: ClosedHours
+
+    def __len__(self) -> int:
+        return len(self.account_id)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to tell."""
+        return not len(self) and not self.closed.until.size
+
+    def chosen(self, links: NDArray[np.bool_] | NDArray[np.int64], *, closed: bool = True) -> Signals:
+        """Those of `links`, and the account-hours they belong to."""
+        of = self.links.of[links]
+        used = np.zeros(len(self), np.bool_)
+        used[of] = True
+        rows, at = np.flatnonzero(used), (np.cumsum(used) - 1)[of]
+        hours = AccountHours(*(getattr(self.hours, name)[rows] for name in AccountHours.__dataclass_fields__))
+        none = np.empty(0, np.int64)
+        return Signals(
+            self.partition,
+            [self.account_id[row] for row in rows.tolist()],
+            hours,
+            Links(at, self.links.kind[links], self.links.value[links]),
+            self.closed if closed else ClosedHours(none, none),
+        )
+
+    def by_hour(self) -> Iterator[tuple[int, Signals]]:
+        """The same, hour by hour, without the closed hours."""
+        if not self.links.of.size:
+            return
+        of_links = self.hours.hour[self.links.of]
+        order = np.argsort(of_links, kind="stable")
+        found, begins = np.unique(of_links[order], return_index=True)
+        for hour, rows in zip(found.tolist(), np.split(order, begins[1:]), strict=True):
+            yield hour, self.chosen(rows, closed=False)

@@ -118,4 +118,6 @@ def _target(one: Figure) -> str:
 def _number(value: float | None, percent: bool = False) -> str:
     if value is None:
         return "-"
-    return f"{100 * value:.2f}%" if percent else f"{value:.2f}"
+    if percent:
+        return f"{100 * value:.3f}%" if 0.0 < value < 0.002 else f"{100 * value:.2f}%"
+    return f"{value:.2f}"

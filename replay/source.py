@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.event import ApiCall, EventLimits, Rejected, decode, partition_of
@@ -50,12 +50,11 @@ def from_files(
 ) -> Pieces:
     """Events of log files, sharded and numbered per partition as Kafka would have them after `stillwatch ingest`."""
     results = read_calls(paths, format=format_name, options=options, progress=progress)
-    return _numbered(results, partitions, window, intake)
+    return numbered(results, partitions, window, intake)
 
 
-def _numbered(
-    results: Iterator[ApiCall | Rejected], partitions: int, window: Window, intake: Intake
-) -> Iterator[list[Delivered]]:
+def numbered(results: Iterable[ApiCall | Rejected], partitions: int, window: Window, intake: Intake) -> Pieces:
+    """Events in the order given, sharded and numbered per partition as Kafka would have them."""
     places: dict[str, int] = {}
     offsets = [0] * partitions
     piece: list[Delivered] = []

@@ -1,1 +1,1 @@
-"""Detection on public, labelled data, beside what others have published on it."""
+"""Detection against its targets: on simulated streams beside plain baselines, on real traffic, and on public labelled data."""

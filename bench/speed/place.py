@@ -39,12 +39,15 @@ def write_events(path: Path, events: int) -> None:
 
 
 def write_many_accounts(path: Path, events: int, accounts: int) -> None:
-    """Those calls again, of `accounts` accounts in turn: each is active, and none more than another."""
+    """Those calls again, of `accounts` accounts in turn: each is active, none more than another, and a customer of its own."""
     with path.open("rb") as given:
         calls = [json.loads(line) for line in islice(given, events)]
     with path.with_suffix(".many").open("w") as file:
         for number, call in enumerate(calls):
-            file.write(json.dumps({**call, "account_id": f"account-{number % accounts}"}) + "\n")
+            account = number % accounts
+            own = {name: f"{name}-{account}" for name in ("org_id", "project_id", "payment_id", "api_key_id")}
+            place = f"{11 + (account >> 16)}.{account >> 8 & 255}.{account & 255}.7"
+            file.write(json.dumps({**call, **own, "account_id": f"account-{account}", "client_ip": place}) + "\n")
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from pipeline.store.client import connect
 from pipeline.store.migrate import migrate
 from replay.errors import ReplayError
 from replay.scenarios import SCENARIOS, Mix
+from replay.scenarios.mix import SMALLEST_POOL
 
 RESULTS = Path(__file__).parents[1] / "results" / "detection.json"
 #: Streams that nothing is tuned on: only this program simulates them.
@@ -31,15 +32,19 @@ SEEDS = (702_401, 702_402)
 #: Under 3% of the accounts extract.
 PREVALENCE = 0.028
 ACCOUNTS, DAYS = 2_000, 30
+#: Accounts of a pool; a handful with one card between them is a company to anybody who looks. Of small streams a part.
+POOL_SIZE, SMALL_POOL = 30, 20
 QUICK_ACCOUNTS, QUICK_DAYS = 200, 10
 
 
 def main() -> None:
     """Read the options and run everything."""
     options = _options()
-    mix = Mix(prevalence=PREVALENCE, pool_rate=POOL_RATE, label_benign=True)
     accounts, days, seeds = (QUICK_ACCOUNTS, QUICK_DAYS, SEEDS[:1]) if options.quick else (ACCOUNTS, DAYS, SEEDS)
-    plan = Plan(options.scenario, options.accounts or accounts, options.days or days, mix)
+    accounts = options.accounts or accounts
+    pool_size = max(SMALLEST_POOL, min(POOL_SIZE, accounts // SMALL_POOL))
+    mix = Mix(prevalence=PREVALENCE, pool_rate=POOL_RATE, pool_size=pool_size, label_benign=True)
+    plan = Plan(options.scenario, accounts, options.days or days, mix)
     console = Console() if sys.stdout.isatty() else Console(width=180)
     results: dict[str, Any] = {}
     try:

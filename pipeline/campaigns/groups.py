@@ -78,7 +78,7 @@ def group_around(graph: LinkGraph, anchor: Link, settings: CampaignSettings) -> 
         if link != anchor and not (passing and class_of(link) == "timing")
         for name in shared[link]
     )
-    if len(members) < settings.minimum_members or _one_customer(graph, members):
+    if len(members) < settings.minimum_members or _one_customer(graph, members) or _one_office(weights):
         return None
     return Group(anchor, weights, members, classes)
 
@@ -107,6 +107,12 @@ def _one_customer(graph: LinkGraph, members: frozenset[str]) -> bool:
     # A reseller, an agency, a company of several organisations: most of them are paid for by one.
     of = Counter(graph.accounts[name].latest.customer for name in members)
     return 2 * max(of.values()) > len(members)
+
+
+def _one_office(weights: dict[Link, float]) -> bool:
+    # One network and what is sent from it, and nothing else: the branches of a company, each with a bill of its own.
+    classes = [class_of(link) for link in weights]
+    return set(classes) == {"network", "content"} and classes.count("network") == 1
 
 
 def _weigh(graph: LinkGraph, links: list[Link], shared: dict[Link, list[str]], expected: float) -> dict[Link, float]:

@@ -72,6 +72,7 @@ class CampaignStage:
         for activity in here:
             member = self._rejoin(activity, now)
             if member is not None:
+                self.tracked[member.campaign_id].marked.add(activity.account_id)
                 self._join(member, joined)
         groups = self._search(hour, used)
         if hour >= self.first_hour + self._settings.warm_up_hours:
@@ -225,6 +226,8 @@ class CampaignStage:
         for link in links:
             users = self.graph.users[link]
             members = sorted(name for name in users if name in tracked.members)
+            if link not in tracked.marks:
+                members = [name for name in members if name not in tracked.marked]
             if len(members) >= _MARKS_FROM * len(users) and spans(self.graph, link, members):
                 tracked.marks[link] = hour
         if hour % _DAY_HOURS == 0:

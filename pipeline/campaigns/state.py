@@ -50,6 +50,7 @@ class _Tracked(msgspec.Struct, array_like=True):
     last_hour: int
     told_hour: int
     incident: Incident | None
+    marked: list[str] = []
 
 
 class _Campaigns(msgspec.Struct, array_like=True):
@@ -101,6 +102,7 @@ def save_campaigns(stage: CampaignStage) -> Saved:
                 one.last_hour,
                 one.told_hour,
                 one.incident,
+                sorted(one.marked),
             )
             for one in stage.tracked.values()
         ],
@@ -131,6 +133,7 @@ def load_campaigns(stage: CampaignStage, saved: Saved) -> None:
             one.last_hour,
             one.told_hour,
             one.incident,
+            set(one.marked),
         )
         stage.campaign_of.update(dict.fromkeys(members, one.campaign.campaign_id))
     stage.models.load(saved)

@@ -48,6 +48,8 @@ class Tracked(msgspec.Struct):
     last_hour: int = 0
     told_hour: int = 0
     incident: Incident | None = None
+    marked: set[str] = set()
+    """Members that joined by marks alone, so they make no marks of their own: else one wrong member brings the next."""
 
     def settle(self, hour: int, now: int, joined: list[Member], settings: CampaignSettings) -> Changes:
         """Make new versions after an hour in which members called or joined. `now` is the event time of its being known."""

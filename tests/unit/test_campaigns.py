@@ -73,6 +73,11 @@ HONEST = {
         "client_ip": "198.51.100.10",
     },
     "a reseller": {"payment_id": "reseller", "client_ip": "198.51.100.11", "system_prompt_hash": "1d" * 8},
+    "branches of a company, each with a bill of its own": {
+        "client_ip": "198.51.100.12",
+        "system_prompt_hash": "2e" * 8,
+        "prompt_simhash": 80,
+    },
     "users of a framework": {"system_prompt_hash": "ee" * 8, "prompt_simhash": 79},
     "neighbours at a hosting provider": {"client_ip": [f"198.51.101.{index}" for index in range(12)], "asn": 24940},
     "people who signed up when the price fell": {"signup_ts": START + 20 * HOUR},

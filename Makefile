@@ -17,10 +17,9 @@ $(STAMP): pyproject.toml
 demo: install
 	$(BIN)/stillwatch demo
 
-# Most of the time goes into waiting for processes to start and stop, so more tests run at once than there are cores. Tests of a
-# group, which share what took long to make, run in one process.
+# Most of the time goes into waiting for processes to start and stop, so more tests run at once than there are cores.
 test: install
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 4
 
 # The promises of docs/operations.md on Apache Kafka itself (Java 17 and Maven), with 50 kills instead of 3 and a store and a broker
 # that are away for two minutes. They mostly wait, so more of them run at once than there are cores.

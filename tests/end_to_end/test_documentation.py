@@ -8,9 +8,7 @@ installed service) and are only checked for commands and options that exist.
 import gzip
 import os
 import re
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,20 +39,17 @@ def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in which the README's commands were run."""
-    folder = tmp_path_factory.mktemp("readme")
+def test_the_commands_of_the_readme_and_the_queries_of_every_page_run(tmp_path: Path) -> None:
+    # One test, so that the commands, which take a minute, are run once however tests are spread over processes.
     for script in blocks(ROOT / "README.md", "bash"):
-        done = run(script, folder)
+        done = run(script, tmp_path)
         assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.mark.xdist_group("readme")
-def test_the_commands_of_the_readme_run(story: Path) -> None:
-    assert (story / ".stillwatch").exists()
+    asked = [(page, query) for page in PAGES for query in blocks(page, "sql")]
+    assert {page.name for page, _ in asked} >= {"README.md", "sql.md"}
+    for page, query in asked:
+        (tmp_path / "query.sql").write_text(query)
+        done = run('stillwatch sql "$(cat query.sql)" --format JSONEachRow', tmp_path)
+        assert done.returncode == 0, f"{page.name}: {query}\n{done.stderr[-2000:]}"
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES[1:] if blocks(page, "bash")], ids=lambda page: page.name)
@@ -62,15 +57,6 @@ def test_the_commands_of_the_docs_run(page: Path, tmp_path: Path) -> None:
     for script in blocks(page, "bash"):
         done = run(script, tmp_path)
         assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-
-
-@pytest.mark.xdist_group("readme")
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "sql")], ids=lambda page: page.name)
-def test_the_queries_run(page: Path, story: Path) -> None:
-    for query in blocks(page, "sql"):
-        (story / "query.sql").write_text(query)
-        done = run('stillwatch sql "$(cat query.sql)" --format JSONEachRow', story)
-        assert done.returncode == 0, f"{query}\n{done.stderr[-2000:]}"
 
 
 EXAMPLES = ROOT / "schemas" / "examples"

@@ -66,7 +66,8 @@ class ExtractionDetector:
         self.name = name
         self._prior = chosen.pop("prior_log_odds")
         self._weights = np.array(list(chosen.values()))
-        self._accounts: NDArray[np.void] = _empty(64)
+        self._accounts: NDArray[np.void] = np.zeros(0, ACCOUNT)
+        self._make_room(64)
         # Weight, means and variances of peers; then of each line the latest `PEERS` values, in order of arrival and
         # sorted, and of them the number, the place of the next, and the accounts they came from.
         self._peers = (np.zeros(1), np.zeros(QUANTITIES), np.zeros(QUANTITIES))
@@ -131,9 +132,3 @@ class ExtractionDetector:
         old = self._accounts.size
         self._accounts = with_room(self._accounts, slots)
         self._accounts["since_told"][old:] = -1
-
-
-def _empty(slots: int) -> NDArray[np.void]:
-    accounts = np.zeros(slots, ACCOUNT)
-    accounts["since_told"] = -1
-    return accounts

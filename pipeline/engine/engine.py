@@ -170,11 +170,11 @@ class Engine:
             names = [member.detector.name for member in scorer.members]
             for member in scorer.members:
                 name = member.detector.name
-                parts[f"detector {name}"] = _models(member.detector, settings_of[name])
+                parts[f"detector {name}"] = _by_account(member.detector, settings_of[name])
                 parts[f"calibration of {name}"] = _calibration(member.calibrator, settings_of[name])
             together = "\n".join(settings_of[name] for name in names)
             if names:
-                parts[f"levels of {' and '.join(names)}"] = _levels(scorer.levels, together)
+                parts[f"levels of {' and '.join(names)}"] = _by_account(scorer.levels, together)
             if len(names) > 1:
                 parts[f"calibration of {' and '.join(names)}"] = _calibration(scorer.combined, together)
         return parts
@@ -267,16 +267,12 @@ def _apart(changes: list[Incident]) -> tuple[list[Incident], list[Incident]]:
     return [one for one in changes if one.status != SUPPRESSED], [one for one in changes if one.status == SUPPRESSED]
 
 
-def _models(detector: Detector, settings: str) -> Remembering:
-    return Remembering(settings, lambda slots, _: detector.save(slots), detector.load)
+def _by_account(remembered: Detector | AdaptiveLevels, settings: str) -> Remembering:
+    return Remembering(settings, lambda slots, _: remembered.save(slots), remembered.load)
 
 
 def _calibration(calibrator: ConformalCalibrator, settings: str) -> Remembering:
     return Remembering(settings, lambda _, whole: calibrator.save(whole=whole), lambda _, saved: calibrator.load(saved))
-
-
-def _levels(levels: AdaptiveLevels, settings: str) -> Remembering:
-    return Remembering(settings, lambda slots, _: levels.save(slots), levels.load)
 
 
 def _features_on_windows(detectors: Sequence[DetectorSettings]) -> tuple[str, ...]:

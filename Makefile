@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-faults lint types contracts bench clean
+.PHONY: install demo test test-browser test-faults lint types contracts bench clean
 
 install: $(STAMP)
 
@@ -20,6 +20,11 @@ demo: install
 # Most of the time goes into waiting for processes to start and stop, so more tests run at once than there are cores.
 test: install
 	$(BIN)/python -m pytest --numprocesses 4
+
+# The pages as people see them, in headless Chromium (Debian's package chromium).
+test-browser: install
+	$(BIN)/python -m pip install --quiet --editable '.[browser]'
+	STILLWATCH_TEST_BROWSER=1 $(BIN)/python -m pytest --numprocesses 2 -m browser tests
 
 # The promises of docs/operations.md on Apache Kafka itself (Java 17 and Maven), with 50 kills instead of 3 and a store and a broker
 # that are away for two minutes. They mostly wait, so more of them run at once than there are cores.

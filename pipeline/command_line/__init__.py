@@ -20,6 +20,12 @@ COMMANDS = {
 }
 
 
+ALERTS_COMMANDS = {
+    "run": ("pipeline.command_line.alerts:run", "Tell the targets of the settings of every incident."),
+    "test": ("pipeline.command_line.alerts:send_test", "Send a test message and say whether it arrived."),
+}
+
+
 def build_app() -> App:
     """The program with the commands of the pipeline."""
     app = App(
@@ -32,6 +38,10 @@ def build_app() -> App:
     )
     for name, (where, does) in COMMANDS.items():
         app.command(where, name=name, help=does)
+    alerts = App(name="alerts", help="Tell people and programs of incidents: webhook, Slack, Alertmanager, e-mail.")
+    for name, (where, does) in ALERTS_COMMANDS.items():
+        alerts.command(where, name=name, help=does)
+    app.command(alerts)
     return app
 
 

@@ -11,7 +11,8 @@ from pipeline.command_line.connect import store_of
 from pipeline.command_line.errors import Failure, Misuse
 from pipeline.command_line.moments import moment, told
 from pipeline.command_line.options import Common
-from pipeline.command_line.show import harmless, print_json, print_lines
+from pipeline.command_line.show import print_json, print_lines
+from pipeline.event.harmless import harmless
 
 _KIND = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NOTE_LENGTH = 2000

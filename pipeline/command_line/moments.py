@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from pipeline.command_line.errors import Misuse
-from pipeline.command_line.show import harmless
+from pipeline.event.harmless import harmless
 
 
 def moment(text: str | None, option: str) -> int | None:

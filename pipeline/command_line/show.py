@@ -8,20 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-LONGEST_CELL = 120
-
-
-def harmless(text: str, limit: int = LONGEST_CELL) -> str:
-    """`text` with what does not print (control characters, changes of direction) written as escapes, cut to `limit`.
-
-    >>> harmless("a\\x1b[31mb\\u202e")
-    'a\\\\x1b[31mb\\\\u202e'
-    """
-    clean = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text[: limit + 1]
-    )
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+from pipeline.event.harmless import harmless
 
 
 def cell(value: Any) -> str:

@@ -13,7 +13,8 @@ from pipeline.command_line.connect import open_store
 from pipeline.command_line.errors import Failure, Misuse
 from pipeline.command_line.moments import moment, told
 from pipeline.command_line.options import Common
-from pipeline.command_line.show import harmless, print_json, print_lines, print_table
+from pipeline.command_line.show import print_json, print_lines, print_table
+from pipeline.event.harmless import harmless
 
 if TYPE_CHECKING:
     from pipeline.incidents.suppression import Suppression

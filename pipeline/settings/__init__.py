@@ -1,5 +1,6 @@
 """Settings: what there is to set (`sections`), and how it is read (`load`)."""
 
+from pipeline.settings.alerts import AlertSettings, AlertTarget
 from pipeline.settings.load import DEFAULT_FILE, SettingsError, load
 from pipeline.settings.sections import (
     CampaignSettings,
@@ -14,6 +15,8 @@ from pipeline.settings.sections import (
 
 __all__ = [
     "DEFAULT_FILE",
+    "AlertSettings",
+    "AlertTarget",
     "CampaignSettings",
     "DetectorSettings",
     "EngineSettings",

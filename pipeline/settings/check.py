@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.settings.alerts import mistakes_in_alerts
 from pipeline.settings.sections import DetectorSettings, Settings
 
 #: Lengths of the tumbling windows in seconds.
@@ -38,6 +39,8 @@ def mistakes_in(settings: Settings) -> Iterator[str]:
     named = [topics.api_calls_topic, topics.rejected_topic, topics.signals_topic, topics.incidents_topic]
     if len(set(named)) < len(named):
         yield f"stream: the four topics need four names, got {', '.join(named)}"
+
+    yield from mistakes_in_alerts(settings.alerts)
 
 
 def _mistakes_in_detector(detector: DetectorSettings) -> Iterator[str]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from pipeline.settings.alerts import AlertTarget
 from pipeline.settings.load import SHORTCUTS
 from pipeline.settings.sections import DetectorSettings, IncidentSettings, Settings, SuppressionSettings
 
@@ -39,6 +40,11 @@ def reference() -> str:
     suppression = SuppressionSettings(account="example", until=datetime(2025, 1, 1, tzinfo=UTC))
     parts.append(_table("`[[engine.incident.suppressions]]`", "", suppression))
     parts.append(_table("`[[engine.detectors]]`", "", DetectorSettings(name="example")))
+    parts.append(
+        _table(
+            "`[[alerts.targets]]`", "", AlertTarget(name="example", kind="webhook", address="https://example.org/hook")
+        )
+    )
     parts.append("## The detectors by default\n")
     parts.extend(_detectors(root.engine.detectors))
     return "\n".join(parts) + "\n"
@@ -50,7 +56,7 @@ def _table(title: str, prefix: str, section: msgspec.Struct) -> str:
     required = {field.name for field in msgspec.structs.fields(section) if field.required}
     for name in section.__struct_fields__:
         value = getattr(section, name)
-        if isinstance(value, msgspec.Struct) or name == "detectors":
+        if isinstance(value, msgspec.Struct) or name in ("detectors", "targets"):
             continue
         default = "" if name in required else f"`{msgspec.json.encode(value).decode()}`"
         lines.append(f"| `{prefix}{name}` | {default} | {documents[name]} |")

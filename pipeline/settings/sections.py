@@ -7,14 +7,8 @@ import msgspec
 from msgspec import Meta
 
 from pipeline.event.decode import EventLimits
-
-Positive = Annotated[int, Meta(gt=0)]
-PositiveFloat = Annotated[float, Meta(gt=0)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of `stillwatch.toml`; frozen, its fields documented by the text below each."""
+from pipeline.settings.alerts import AlertSettings
+from pipeline.settings.section import Positive, PositiveFloat, Section, Share
 
 
 class StreamSettings(Section, frozen=True):
@@ -104,7 +98,7 @@ class DetectorSettings(Section, frozen=True):
     """`account`: one model per account; `partition`: one model for all accounts of a partition."""
     fill_zeros: bool = True
     """Windows without a call are learnt as zeros (the latest 168 at most)."""
-    parameters: dict[str, bool | int | float | str] = {}
+    parameters: dict[str, bool | int | float | str] = msgspec.field(default_factory=dict)
     """Keyword arguments of the model."""
     scaler: str = ""
     """A scaler of River put before the model (`river.preprocessing.StandardScaler`)."""
@@ -248,3 +242,4 @@ class Settings(Section, frozen=True):
     event: EventLimits = EventLimits()
     engine: EngineSettings = EngineSettings()
     campaigns: CampaignSettings = CampaignSettings()
+    alerts: AlertSettings = AlertSettings()

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.command_line.show import LONGEST_CELL, cell, harmless, print_json, print_table
+from pipeline.command_line.show import cell, print_json, print_table
+from pipeline.event.harmless import LONGEST, harmless
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -32,8 +33,8 @@ def test_hostile_names_print_as_plain_text(text: str, capsys: pytest.CaptureFixt
 @given(st.text())
 def test_harmless_text_is_printable_and_short(text: str) -> None:
     assert harmless(text).isprintable()
-    assert len(harmless(text)) <= LONGEST_CELL
-    if text.isprintable() and len(text) <= LONGEST_CELL:
+    assert len(harmless(text)) <= LONGEST
+    if text.isprintable() and len(text) <= LONGEST:
         assert harmless(text) == text
 
 

@@ -89,10 +89,12 @@ def from_store(store: Store, *, partitions: int, window: Window, intake: Intake)
 def from_kafka(servers: Sequence[str], settings: Settings, *, window: Window, intake: Intake) -> Pieces:
     """Events of the topic `api-calls`, as far as retention has kept them."""
     from pipeline.stream.consume import read_topic
+    from pipeline.stream.security import security_of
 
     topic = settings.stream.api_calls_topic
     piece: list[Delivered] = []
-    for record in read_topic(servers, topic, from_ms=window.from_ms, to_ms=window.to_ms):
+    security = security_of(settings.stream)
+    for record in read_topic(servers, topic, from_ms=window.from_ms, to_ms=window.to_ms, security=security):
         intake.read += 1
         result = _decoded(record.value, record.timestamp, settings.event)
         if isinstance(result, Rejected):

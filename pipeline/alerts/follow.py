@@ -17,6 +17,7 @@ from pipeline.alerts.pace import Message, Pace
 from pipeline.event.harmless import harmless
 from pipeline.incidents.incident import Incident
 from pipeline.settings import AlertTarget
+from pipeline.stream.security import PLAINTEXT, Security
 
 POLL_S = 1.0
 RECORDS_PER_POLL = 500
@@ -35,6 +36,7 @@ class Follower:
         sender: Sender,
         *,
         servers: Sequence[str],
+        security: Security = PLAINTEXT,
         topic: str,
         group: str,
         session_timeout_s: float,
@@ -47,6 +49,7 @@ class Follower:
         self.failed = 0
         self._sender = sender
         self._servers = list(servers)
+        self._security = security
         self._topic = topic
         self._group = f"{group}.{target.name}"
         self._session_timeout_s = session_timeout_s
@@ -75,6 +78,7 @@ class Follower:
             bootstrap_servers=self._servers,
             group_id=self._group,
             enable_auto_commit=False,
+            **self._security.options(),
             auto_offset_reset="earliest",
             session_timeout_ms=int(self._session_timeout_s * 1000),
             heartbeat_interval_ms=int(self._session_timeout_s * 250),

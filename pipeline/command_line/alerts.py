@@ -89,14 +89,16 @@ async def _follow_all(settings: Settings, from_beginning: bool, until_idle_s: fl
     from pipeline.alerts.follow import Follower
     from pipeline.alerts.targets import sender_of
     from pipeline.stream.address import bootstrap_servers, parse_address
+    from pipeline.stream.security import security_of
 
     address = parse_address(settings.stream.broker)
-    servers = bootstrap_servers(address)
+    servers, security = bootstrap_servers(address), security_of(settings.stream)
     followers = [
         Follower(
             target,
             sender_of(target, os.environ),
             servers=servers,
+            security=security,
             topic=settings.stream.incidents_topic,
             group=settings.alerts.group,
             session_timeout_s=EMBEDDED_SESSION_S if address.embedded else settings.stream.session_timeout_s,

@@ -12,6 +12,7 @@ from pipeline.command_line.finding import NOTE, OK, WRONG, Finding
 if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.store.client import Store
+    from pipeline.stream.security import Security
 
 WORKER_PATIENCE_S = 3.0
 _REDO = "ingest those events again from the gateway's logs (an event_id counts once); raise stream.retention_hours"
@@ -38,13 +39,13 @@ def store_findings(store: Store, settings: Settings) -> list[Finding]:
     return [*found, Finding("gaps", WRONG, detail, _REDO) if gaps.recent else Finding("gaps", NOTE, detail)]
 
 
-def lag_findings(settings: Settings, servers: list[str], partitions: int) -> list[Finding]:
+def lag_findings(settings: Settings, servers: list[str], partitions: int, security: Security) -> list[Finding]:
     """How far the group is behind. Raises `kafka.errors.KafkaError`."""
     from pipeline.stream.progress import group_progress
 
     stream = settings.stream
     check = f"group {stream.group}"
-    progress = group_progress(servers, stream.group, stream.api_calls_topic, partitions)
+    progress = group_progress(servers, stream.group, stream.api_calls_topic, partitions, security)
     lag = sum(one.lag for one in progress)
     most = max(progress, key=lambda one: one.lag)
     where = f", most of it {most.lag} in partition {most.partition}" if lag else ""

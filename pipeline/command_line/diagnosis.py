@@ -97,6 +97,7 @@ def _broker_findings(settings: Settings) -> list[Finding]:
         bootstrap_servers,
         parse_address,
     )
+    from pipeline.stream.security import SecurityError, security_of
     from pipeline.stream.topics import partition_counts, topic_specs
 
     specs = {spec.name: spec for spec in topic_specs(settings.stream)}
@@ -105,11 +106,12 @@ def _broker_findings(settings: Settings) -> list[Finding]:
         # Kafka's client would try for half a minute.
         if not any(answers(server) for server in servers):
             raise ConnectionRefusedError
-        counts = partition_counts(servers, specs)
+        security = security_of(settings.stream)
+        counts = partition_counts(servers, specs, security)
     except BrokerNotRunningError as error:
         # The embedded broker lives as long as the worker that started it.
         return [Finding("broker", NOTE, str(error))]
-    except BrokerAddressError as error:
+    except (BrokerAddressError, SecurityError) as error:
         return [Finding("broker", WRONG, *_split(str(error)))]
     except (KafkaError, OSError) as error:
         reason = "connection refused" if isinstance(error, ConnectionRefusedError) else type(error).__name__
@@ -119,7 +121,7 @@ def _broker_findings(settings: Settings) -> list[Finding]:
     calls = counts.get(settings.stream.api_calls_topic)
     if calls and not parse_address(settings.stream.broker).embedded:
         try:
-            findings += lag_findings(settings, servers, calls)
+            findings += lag_findings(settings, servers, calls, security)
         except KafkaError as error:
             findings.append(Finding(f"group {settings.stream.group}", NOTE, f"the broker did not tell ({error!r})"))
     for name, spec in specs.items():

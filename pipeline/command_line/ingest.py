@@ -71,6 +71,7 @@ def ingest(
     from pipeline.sources import SourceOptions, read_calls
     from pipeline.stream.address import bootstrap_servers, wait_for_broker
     from pipeline.stream.produce import send_calls
+    from pipeline.stream.security import security_of
     from pipeline.stream.topics import ensure_topics, topic_specs
 
     options = SourceOptions(
@@ -82,12 +83,13 @@ def ingest(
         csv_delimiter=delimiter,
         zone=zone,
     )
+    security = security_of(settings.stream)
     patience_s = wait if wait is not None else settings.stream.connect_patience_s
     with _progress(files) as show:
         results = read_calls(files, format=format, options=options, progress=show.advance)
         servers = bootstrap_servers(settings.stream.broker)
         wait_for_broker(servers, patience_s, _say)
-        for line in ensure_topics(servers, topic_specs(settings.stream)):
+        for line in ensure_topics(servers, topic_specs(settings.stream), security):
             _say(line)
         report = send_calls(
             results,
@@ -95,6 +97,7 @@ def ingest(
             settings.stream,
             patience_s=max(patience_s, 1.0),
             on_progress=show.update,
+            security=security,
         )
     (_print_json if json else _print_table)(report, settings)
     if not report.accepted:

@@ -36,6 +36,12 @@ def mistakes_in(settings: Settings) -> Iterator[str]:
     if not settings.engine.detectors:
         yield "engine.detectors: is empty; name at least one"
     topics = settings.stream
+    if topics.security.startswith("sasl") and not topics.sasl_username:
+        yield f"stream.sasl_username: is empty, and stream.security is {topics.security}"
+    if topics.security != "plaintext" and topics.broker == "embedded":
+        yield f"stream.security: is {topics.security}, which the embedded broker does not speak; name one with kafka://"
+    if topics.ssl_certificate_file and not topics.security.endswith("ssl"):
+        yield f"stream.ssl_certificate_file: has no use while stream.security is {topics.security}"
     named = [topics.api_calls_topic, topics.rejected_topic, topics.signals_topic, topics.incidents_topic]
     if len(set(named)) < len(named):
         yield f"stream: the four topics need four names, got {', '.join(named)}"

@@ -24,7 +24,8 @@ then `--set key=value`; the later wins. In the environment a key is `STILLWATCH_
 underscores for each dot: `STILLWATCH_ENGINE__ALLOWED_LATENESS_S=300`. Lists and tables are given as JSON there.
 {shortcuts}
 The store's password comes from `STILLWATCH_STORE_PASSWORD` or from the file that `store.password_file` or
-`STILLWATCH_STORE_PASSWORD_FILE` names, never from the address.
+`STILLWATCH_STORE_PASSWORD_FILE` names, never from the address; the broker's
+from `STILLWATCH_BROKER_PASSWORD`, or from the file that `stream.sasl_password_file` or `STILLWATCH_BROKER_PASSWORD_FILE` names.
 
 This page is made from `pipeline/settings/sections.py` by `python -m pipeline.settings.reference`.
 """

@@ -16,6 +16,21 @@ class StreamSettings(Section, frozen=True):
 
     broker: str = "embedded"
     """`embedded`, or `kafka://host:9092[,host:9092]`."""
+    security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    """How `kafka://` is spoken: in the clear, with TLS, with SASL, or both. With TLS the broker's
+    certificate and name are checked."""
+    ssl_ca_file: str = ""
+    """PEM file with the authorities that the broker's certificate may be signed by; the system's when empty."""
+    ssl_certificate_file: str = ""
+    """PEM file with this client's own certificate, where the broker wants one (mutual TLS)."""
+    ssl_key_file: str = ""
+    """PEM file with its key, without a password; empty when the certificate's file holds it."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How SASL proves who this is."""
+    sasl_username: str = ""
+    """Who this is."""
+    sasl_password_file: str = ""
+    """File with the password; `STILLWATCH_BROKER_PASSWORD` does the same from the environment."""
     group: str = "stillwatch"
     """Consumer group of the workers, and the Faust application's id."""
     partitions: Positive = 8

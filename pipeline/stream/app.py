@@ -11,6 +11,7 @@ import faust
 from faust.types.transports import TransportT
 
 from pipeline.stream.address import free_port
+from pipeline.stream.security import PLAINTEXT, Security
 from pipeline.stream.transport import Transport
 
 if TYPE_CHECKING:
@@ -39,7 +40,12 @@ class StreamApp(faust.App):
 
 
 def create_stream_app(
-    settings: StreamSettings, servers: Sequence[str], *, embedded: bool = False, web: bool = True
+    settings: StreamSettings,
+    servers: Sequence[str],
+    *,
+    embedded: bool = False,
+    web: bool = True,
+    security: Security = PLAINTEXT,
 ) -> StreamApp:
     """A `StreamApp` for the group and the broker, without agents yet."""
     session_s = settings.session_timeout_s
@@ -48,6 +54,7 @@ def create_stream_app(
     return StreamApp(
         settings.group,
         broker=[f"kafka://{server}" for server in servers],
+        broker_credentials=security.credentials(),
         # Faust makes a folder for tables, which this app has none of.
         datadir=str(Path(tempfile.gettempdir()) / f"stillwatch-{settings.group}"),
         store="memory://",

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 from kafka.errors import KafkaError as AdminError
 
+from pipeline.stream.security import PLAINTEXT, Security
 from pipeline.stream.topics import partition_counts
 
 FETCH_BYTES = 4 << 20
@@ -44,6 +45,7 @@ def read_topic(
     from_ms: int | None = None,
     to_ms: int | None = None,
     skew_ms: int = SKEW_MS,
+    security: Security = PLAINTEXT,
 ) -> Iterator[TopicRecord]:
     """The records of a topic that may hold events between `from_ms` and `to_ms` (exclusive), epoch milliseconds.
 
@@ -54,9 +56,9 @@ def read_topic(
     """
     if from_ms is not None and to_ms is not None and to_ms <= from_ms:
         return
-    partitions = _partitions(bootstrap, topic)
+    partitions = _partitions(bootstrap, topic, security)
     loop = asyncio.new_event_loop()
-    reader = _read(bootstrap, partitions, None if from_ms is None else from_ms - skew_ms)
+    reader = _read(bootstrap, partitions, None if from_ms is None else from_ms - skew_ms, security)
     try:
         while True:
             try:
@@ -71,10 +73,10 @@ def read_topic(
         loop.close()
 
 
-def _partitions(bootstrap: Sequence[str], topic: str) -> list[TopicPartition]:
+def _partitions(bootstrap: Sequence[str], topic: str, security: Security) -> list[TopicPartition]:
     # By way of all topics: a consumer that asks for one that is not there may create it.
     try:
-        count = partition_counts(bootstrap, [topic]).get(topic)
+        count = partition_counts(bootstrap, [topic], security).get(topic)
     except AdminError as error:
         raise TopicReadError(f"{topic} at {','.join(bootstrap)} cannot be read: {error!r}") from error
     if not count:
@@ -83,13 +85,14 @@ def _partitions(bootstrap: Sequence[str], topic: str) -> list[TopicPartition]:
 
 
 async def _read(
-    bootstrap: Sequence[str], partitions: list[TopicPartition], produced_from: int | None
+    bootstrap: Sequence[str], partitions: list[TopicPartition], produced_from: int | None, security: Security
 ) -> AsyncGenerator[list[TopicRecord], None]:
     consumer = aiokafka.AIOKafkaConsumer(
         bootstrap_servers=list(bootstrap),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=FETCH_BYTES,
+        **security.options(),
     )
     await consumer.start()
     try:

@@ -21,6 +21,7 @@ from pipeline.event import ApiCall, Rejected, RejectReason, encode
 from pipeline.event.partition import murmur2
 from pipeline.settings import StreamSettings
 from pipeline.stream.envelope import pack
+from pipeline.stream.security import PLAINTEXT, Security
 
 BATCH_BYTES = 256 << 10
 #: Batches sent and not yet acked; more wait, and with them the reading.
@@ -63,6 +64,7 @@ def send_calls(
     *,
     patience_s: float,
     on_progress: Callable[[SendReport], None] = lambda _: None,
+    security: Security = PLAINTEXT,
 ) -> SendReport:
     """Send every result to its topic and wait until the broker has acked all of them.
 
@@ -70,7 +72,7 @@ def send_calls(
     now and then, from this thread. Blocks. Raises `SendError` when the broker takes nothing for `patience_s`, and whatever
     reading raises.
     """
-    return asyncio.run(_send(results, servers, settings, patience_s, on_progress))
+    return asyncio.run(_send(results, servers, settings, patience_s, on_progress, security))
 
 
 async def _send(
@@ -79,11 +81,12 @@ async def _send(
     settings: StreamSettings,
     patience_s: float,
     on_progress: Callable[[SendReport], None],
+    security: Security,
 ) -> SendReport:
     report = SendReport()
     began = time.monotonic()
     try:
-        producer = await _started(servers, patience_s)
+        producer = await _started(servers, patience_s, security)
         try:
             partitions = len(await producer.partitions_for(settings.api_calls_topic))
             outgoing = _Outgoing(producer, settings, partitions, report)
@@ -111,7 +114,7 @@ async def _send(
     return report
 
 
-async def _started(servers: Sequence[str], patience_s: float) -> aiokafka.AIOKafkaProducer:
+async def _started(servers: Sequence[str], patience_s: float, security: Security) -> aiokafka.AIOKafkaProducer:
     # Idempotence keeps the broker from storing a batch twice when an answer is lost. The embedded broker knows none and
     # answers with an error that has no name.
     for idempotent in (True, False):
@@ -122,6 +125,7 @@ async def _started(servers: Sequence[str], patience_s: float) -> aiokafka.AIOKaf
             max_batch_size=BATCH_BYTES,
             max_request_size=4 * BATCH_BYTES,
             request_timeout_ms=int(patience_s * 1000),
+            **security.options(),
         )
         try:
             await producer.start()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.stream.security import PLAINTEXT, Security
+
 REQUEST_TIMEOUT_MS = 10_000
 
 
@@ -28,7 +30,9 @@ class Progress:
         return 0 if self.committed is None else max(0, self.beginning - self.committed)
 
 
-def group_progress(servers: Sequence[str], group: str, topic: str, partitions: int) -> list[Progress]:
+def group_progress(
+    servers: Sequence[str], group: str, topic: str, partitions: int, security: Security = PLAINTEXT
+) -> list[Progress]:
     """One of each partition, in order. The embedded broker's ends are those of its last batches' starts, so not to be relied on.
 
     Raises `kafka.errors.KafkaError`.
@@ -37,7 +41,9 @@ def group_progress(servers: Sequence[str], group: str, topic: str, partitions: i
     from kafka.admin import KafkaAdminClient, OffsetSpec
 
     places = [TopicPartition(topic, number) for number in range(partitions)]
-    admin = KafkaAdminClient(bootstrap_servers=list(servers), request_timeout_ms=REQUEST_TIMEOUT_MS)
+    admin = KafkaAdminClient(
+        bootstrap_servers=list(servers), request_timeout_ms=REQUEST_TIMEOUT_MS, **security.options()
+    )
     try:
         beginnings = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
         ends = admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))

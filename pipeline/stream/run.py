@@ -22,6 +22,7 @@ from pipeline.store.migrate import migrate, require_schema
 from pipeline.stream.address import HOME, parse_address, wait_for_broker
 from pipeline.stream.app import StreamApp, create_stream_app
 from pipeline.stream.embedded import EmbeddedBroker, find_or_start
+from pipeline.stream.security import PLAINTEXT, Security, security_of
 from pipeline.stream.topics import ensure_topics, topic_specs
 from pipeline.stream.web import add_pages
 from pipeline.stream.worker import StreamWorker
@@ -49,10 +50,16 @@ class WorkerFailedError(RuntimeError):
 
 
 def create_app(
-    settings: Settings, store: Store, servers: list[str], *, run_id: str = LIVE, embedded: bool = False
+    settings: Settings,
+    store: Store,
+    servers: list[str],
+    *,
+    run_id: str = LIVE,
+    embedded: bool = False,
+    security: Security = PLAINTEXT,
 ) -> tuple[StreamApp, StreamWorker]:
     """The Faust app with everything registered, and the worker within it; nothing is started."""
-    app = create_stream_app(settings.stream, servers, embedded=embedded)
+    app = create_stream_app(settings.stream, servers, embedded=embedded, security=security)
     worker = StreamWorker(app, settings, store, run_id)
     worker.register()
     add_pages(worker)
@@ -78,6 +85,7 @@ def run_worker(
     _set_up_logging(debug)
     address = parse_address(settings.stream.broker)
     patience_s = settings.stream.connect_patience_s
+    security = security_of(settings.stream)
     _check_web_port(settings.stream.web_host, settings.stream.web_port)
     broker: EmbeddedBroker | None = None
     with ExitStack() as stack:
@@ -89,7 +97,7 @@ def run_worker(
         else:
             servers = list(address.servers)
             wait_for_broker(servers, patience_s, say)
-        for line in ensure_topics(servers, topic_specs(settings.stream)):
+        for line in ensure_topics(servers, topic_specs(settings.stream), security):
             say(line)
         store = stack.enter_context(
             connect(
@@ -101,7 +109,7 @@ def run_worker(
             )
         )
         (migrate if store.address.embedded else require_schema)(store)
-        app, worker = create_app(settings, store, servers, run_id=run_id, embedded=address.embedded)
+        app, worker = create_app(settings, store, servers, run_id=run_id, embedded=address.embedded, security=security)
         _say_when_ready(app, worker, say)
         if broker is not None:
             _watch(app, worker, broker)

@@ -24,6 +24,7 @@ from pipeline.store.address import parse_address as parse_store_address
 from pipeline.stream.address import HOME, parse_address, wait_for_broker
 from pipeline.stream.embedded import die_with_parent, find_or_start
 from pipeline.stream.run import LIVE, WorkerFailedError, run_worker
+from pipeline.stream.security import security_of
 from pipeline.stream.topics import ensure_topics, topic_specs
 
 #: Longer than a worker takes to end at last.
@@ -86,7 +87,7 @@ def _begin_topics(settings: Settings, home: Path, stack: ExitStack, say: Callabl
     else:
         servers = list(address.servers)
         wait_for_broker(servers, settings.stream.connect_patience_s, say)
-    for line in ensure_topics(servers, topic_specs(settings.stream)):
+    for line in ensure_topics(servers, topic_specs(settings.stream), security_of(settings.stream)):
         say(line)
 
 

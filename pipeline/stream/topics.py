@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pipeline.stream.security import PLAINTEXT, Security
+
 if TYPE_CHECKING:
     from pipeline.settings import StreamSettings
 
@@ -75,17 +77,16 @@ def topic_specs(settings: StreamSettings) -> tuple[TopicSpec, ...]:
     )
 
 
-def ensure_topics(bootstrap: Sequence[str], specs: Iterable[TopicSpec]) -> list[str]:
+def ensure_topics(bootstrap: Sequence[str], specs: Iterable[TopicSpec], security: Security = PLAINTEXT) -> list[str]:
     """Create the topics that are not there.
 
     Returns one line for each topic that is there with another number of partitions than stated: that is told and never
     altered, since it would move accounts to other partitions. Raises `kafka.errors.KafkaError` when the broker is away.
     """
-    from kafka.admin import KafkaAdminClient
     from kafka.errors import TopicAlreadyExistsError
 
     wanted = {spec.name: spec for spec in specs}
-    admin = KafkaAdminClient(bootstrap_servers=list(bootstrap), request_timeout_ms=ADMIN_TIMEOUT_MS)
+    admin = _admin(bootstrap, security)
     try:
         missing = wanted.keys() - set(admin.list_topics())
         for name in sorted(missing):
@@ -100,17 +101,27 @@ def ensure_topics(bootstrap: Sequence[str], specs: Iterable[TopicSpec]) -> list[
         admin.close()
 
 
-def partition_counts(bootstrap: Sequence[str], names: Iterable[str]) -> dict[str, int]:
+def partition_counts(bootstrap: Sequence[str], names: Iterable[str], security: Security = PLAINTEXT) -> dict[str, int]:
     """How many partitions each of the topics has; a topic that is not there is left out."""
-    from kafka.admin import KafkaAdminClient
-
-    admin = KafkaAdminClient(bootstrap_servers=list(bootstrap), request_timeout_ms=ADMIN_TIMEOUT_MS)
+    admin = _admin(bootstrap, security)
     try:
         present = sorted(set(names) & set(admin.list_topics()))
         found = admin.describe_topics(present) if present else []
         return {topic["name"]: len(topic["partitions"]) for topic in found}
     finally:
         admin.close()
+
+
+def _admin(bootstrap: Sequence[str], security: Security) -> Any:
+    from kafka.admin import KafkaAdminClient
+
+    from pipeline.stream.handshake import shake_hands
+
+    if security is not PLAINTEXT:
+        shake_hands(bootstrap, security)
+    return KafkaAdminClient(
+        bootstrap_servers=list(bootstrap), request_timeout_ms=ADMIN_TIMEOUT_MS, **security.options()
+    )
 
 
 def _creation(spec: TopicSpec) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -51,20 +51,31 @@ def free_port() -> int:
 class ApacheKafka:
     """One node, broker and controller in one. `stop` and `start` keep the data and the ports; `close` removes the data."""
 
-    def __init__(self, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        properties: Mapping[str, str] | None = None,
+        *,
+        listeners: Sequence[str] = (),
+        scram: Mapping[str, str] | None = None,
+    ) -> None:
+        """`listeners` has further ones, `PROTOCOL://127.0.0.1:PORT`; `scram` the passwords of users, by name."""
         self.folder = Path(tempfile.mkdtemp(prefix="stillwatch-kafka-"))
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._classpath = f"{jars()}/*"
         controller = free_port()
+        open_to_all = f"PLAINTEXT://127.0.0.1:{self.port}"
+        protocols = [one.partition("://")[0] for one in listeners]
         settings = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": ",".join((open_to_all, f"CONTROLLER://127.0.0.1:{controller}", *listeners)),
+            "advertised.listeners": ",".join((open_to_all, *listeners)),
+            "listener.security.protocol.map": ",".join(
+                ("PLAINTEXT:PLAINTEXT", "CONTROLLER:PLAINTEXT", *(f"{one}:{one}" for one in protocols))
+            ),
             "log.dirs": str(self.folder / "data"),
             "auto.create.topics.enable": "false",
             "offsets.topic.replication.factor": "1",
@@ -80,7 +91,12 @@ class ApacheKafka:
         self._properties = self.folder / "server.properties"
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         cluster = self._java("kafka.tools.StorageTool", "random-uuid").strip().splitlines()[-1]
-        self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties), "--standalone")
+        users = [
+            f"--add-scram=SCRAM-SHA-512=[name={name},password={password}]" for name, password in (scram or {}).items()
+        ]
+        self._java(
+            "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties), "--standalone", *users
+        )
 
     @property
     def address(self) -> str:

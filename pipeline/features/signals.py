@@ -67,6 +67,8 @@ class HourOfSignals:
     rows: NDArray[np.int64]
     accounts: NDArray[np.uint64]
 
-    def whole(self) -> Signals:
-        """These links and the account-hours they belong to."""
-        return self.signals.chosen(self.rows, closed=False)
+
+def whole(parts: Sequence[HourOfSignals]) -> Signals:
+    """The links of these hours of the same signals, and the account-hours they belong to."""
+    rows = np.sort(np.concatenate([part.rows for part in parts]))
+    return parts[0].signals.chosen(rows, closed=False)

@@ -6,12 +6,15 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from pipeline.engine import Engine
 from pipeline.engine.verdicts import Verdicts
 from pipeline.event import ApiCall, EventLimits, Rejected, RejectReason, decode, rejected
-from pipeline.event.columns import EventBatch
+from pipeline.event.table import batch_of_table, table_of
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.feedback import Feedback
 from pipeline.stream.fetch import FetchedBatch
@@ -24,15 +27,15 @@ SILENT_CHECKPOINT_MS = 600_000
 
 @dataclass(slots=True)
 class Processed:
-    """What a batch gave. `calls` are those counted, duplicates left out, with their `offsets` and the
-    times of their records."""
+    """What a batch gave. `events` are those counted, duplicates left out, as `table_of` lays them out, with their `offsets`
+    and the times of their records."""
 
     received: int = 0
     repeated: int = 0
     duplicates: int = 0
-    calls: list[ApiCall] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
-    received_at: list[int] = field(default_factory=list)
+    events: pa.Table | None = None
+    offsets: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    received_at: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     rejects: list[Rejected] = field(default_factory=list)
     verdicts: Verdicts | None = None
 
@@ -84,15 +87,15 @@ class Lane:
                 offsets.append(offset)
                 times.append(received_at)
         if calls:
-            done.verdicts = self.engine.process(EventBatch.from_calls(calls, offsets, self._partition))
+            done.events = table_of(calls)
+            done.offsets, done.received_at = np.array(offsets, np.int64), np.array(times, np.int64)
+            done.verdicts = self.engine.process(batch_of_table(done.events, done.offsets, self._partition))
             repeated = done.verdicts.duplicates
             done.duplicates = int(repeated.sum())
-            kept = (
-                [index for index in range(len(calls)) if not repeated[index]] if done.duplicates else range(len(calls))
-            )
-            done.calls = [calls[index] for index in kept]
-            done.offsets = [offsets[index] for index in kept]
-            done.received_at = [times[index] for index in kept]
+            if done.duplicates:
+                kept = np.flatnonzero(~repeated)
+                done.events = done.events.take(kept)
+                done.offsets, done.received_at = done.offsets[kept], done.received_at[kept]
         if batch.end > self.next_offset:
             self.next_offset = batch.end
             self.checkpoints.moved()

@@ -1,7 +1,7 @@
 """The event that everything is about, how it is decoded, and why it may be rejected."""
 
 from pipeline.event.api_call import FIELDS, REQUIRED_FIELDS, SCHEMA_VERSION, ApiCall, epoch_milliseconds
-from pipeline.event.decode import EventLimits, decode, encode, from_mapping
+from pipeline.event.decode import EventLimits, decode, decode_many, encode, from_mapping
 from pipeline.event.partition import partition_of
 from pipeline.event.reject import RAW_LIMIT, Rejected, RejectReason, rejected
 
@@ -15,6 +15,7 @@ __all__ = [
     "RejectReason",
     "Rejected",
     "decode",
+    "decode_many",
     "encode",
     "epoch_milliseconds",
     "from_mapping",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.engine import Engine
 from pipeline.engine.verdicts import Verdicts
-from pipeline.event import ApiCall, EventLimits, Rejected, RejectReason, decode, rejected
+from pipeline.event import ApiCall, EventLimits, Rejected, decode_many
 from pipeline.event.table import batch_of_table, table_of
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.feedback import Feedback
@@ -23,6 +25,8 @@ from pipeline.stream.fetch import FetchedBatch
 LOG_APPEND_TIME = 1
 #: A silent partition's time that closes nothing is kept in a state this often.
 SILENT_CHECKPOINT_MS = 600_000
+
+_offset_of = attrgetter("offset")
 
 
 @dataclass(slots=True)
@@ -69,31 +73,31 @@ class Lane:
 
     def process(self, batch: FetchedBatch) -> Processed:
         """Decode and score; blocks for as long as that takes."""
-        done = Processed(received=len(batch.records))
+        repeated = bisect_left(batch.records, self.next_offset, key=_offset_of)
+        done = Processed(received=len(batch.records), repeated=repeated)
+        records = batch.records[repeated:]
+        now = time.time_ns() // 1_000_000
+        received_at = [_time_of(record, now) for record in records]
+        values = [record.value or b"" for record in records]
         calls: list[ApiCall] = []
         offsets: list[int] = []
         times: list[int] = []
-        for record in batch.records:
-            offset = record.offset
-            if offset < self.next_offset:
-                done.repeated += 1
-                continue
-            received_at = _time_of(record)
-            result = self._decode(record, received_at)
+        results = decode_many(values, received_at=received_at, limits=self._limits)
+        for record, moment, result in zip(records, received_at, results, strict=True):
             if isinstance(result, Rejected):
-                done.rejects.append(result)
+                done.rejects.append(self._placed(result, record))
             else:
                 calls.append(result)
-                offsets.append(offset)
-                times.append(received_at)
+                offsets.append(record.offset)
+                times.append(moment)
         if calls:
             done.events = table_of(calls)
             done.offsets, done.received_at = np.array(offsets, np.int64), np.array(times, np.int64)
             done.verdicts = self.engine.process(batch_of_table(done.events, done.offsets, self._partition))
-            repeated = done.verdicts.duplicates
-            done.duplicates = int(repeated.sum())
+            duplicates = done.verdicts.duplicates
+            done.duplicates = int(duplicates.sum())
             if done.duplicates:
-                kept = np.flatnonzero(~repeated)
+                kept = np.flatnonzero(~duplicates)
                 done.events = done.events.take(kept)
                 done.offsets, done.received_at = done.offsets[kept], done.received_at[kept]
         if batch.end > self.next_offset:
@@ -110,22 +114,14 @@ class Lane:
             self.checkpoints.moved()
         return Processed(verdicts=verdicts) if told else None
 
-    def _decode(self, record: Any, received_at: int) -> ApiCall | Rejected:
-        if record.value is None:
-            result: ApiCall | Rejected = rejected(
-                RejectReason.MALFORMED_JSON, "a record without a value", b"", received_at
-            )
-        else:
-            result = decode(record.value, received_at=received_at, limits=self._limits)
-        if isinstance(result, Rejected):
-            return replace(result, topic=self._topic, partition=self._partition, offset=record.offset)
-        return result
+    def _placed(self, reject: Rejected, record: Any) -> Rejected:
+        detail = "a record without a value" if record.value is None else reject.detail
+        return replace(reject, detail=detail, topic=self._topic, partition=self._partition, offset=record.offset)
 
 
-def _time_of(record: Any) -> int:
+def _time_of(record: Any, now: int) -> int:
     # The broker's time where the topic has it. A sender's own must not vouch for an event of the future, and a record without a
     # time (-1, of ancient clients) counts as received when it is read.
     if record.timestamp_type == LOG_APPEND_TIME:
         return int(record.timestamp)
-    now = time.time_ns() // 1_000_000
     return min(record.timestamp, now) if record.timestamp and record.timestamp > 0 else now

@@ -18,6 +18,8 @@ ATTRIBUTE_LENGTH = 1024
 ATTRIBUTE_COUNT = 64
 #: Events that are looked at together: one that is not in order costs each of them a look of its own.
 _TOGETHER = 256
+#: Bytes of the longest line that is handed on as it is; none of known fields needs as many.
+_LONGEST_LINE = 16 << 10
 
 _decoder = msgspec.json.Decoder(ApiCall)
 _any_decoder = msgspec.json.Decoder()
@@ -59,11 +61,42 @@ def decode_many(raws: Sequence[bytes], *, received_at: Sequence[int], limits: Ev
     for begin in range(0, len(raws), _TOGETHER):
         some, times = raws[begin : begin + _TOGETHER], received_at[begin : begin + _TOGETHER]
         calls = _decode_sound(some, min(times), limits)
-        if calls is None:
+        if calls is not None:
+            for call in calls:
+                if call.attributes:
+                    call.attributes = _kept(call.attributes)
+            results += calls
+        else:
             pairs = zip(some, times, strict=True)
             results += [decode(raw, received_at=moment, limits=limits) for raw, moment in pairs]
-        else:
-            results += calls
+    return results
+
+
+class CallLine(msgspec.Struct, frozen=True, gc=False):
+    """A call in the JSON it came in, which has nothing in it that is not kept: encoded anew it would be the same call."""
+
+    account_id: str
+    json: bytes
+
+
+def decode_lines(
+    raws: Sequence[bytes], *, received_at: int, limits: EventLimits
+) -> list[ApiCall | CallLine | Rejected]:
+    """`decode` of each, whose own bytes stand for a call where they can be handed on as they are."""
+    results: list[ApiCall | CallLine | Rejected] = []
+    for begin in range(0, len(raws), _TOGETHER):
+        some = raws[begin : begin + _TOGETHER]
+        calls = _decode_sound(some, received_at, limits)
+        if calls is None:
+            results += [decode(raw, received_at=received_at, limits=limits) for raw in some]
+            continue
+        for raw, call in zip(some, calls, strict=True):
+            # Attributes may hold what must not travel on; and white space need not.
+            if call.attributes or len(raw) > _LONGEST_LINE:
+                call.attributes = _kept(call.attributes)
+                results.append(call)
+            else:
+                results.append(CallLine(call.account_id, raw))
     return results
 
 
@@ -116,7 +149,8 @@ def encode(call: ApiCall) -> bytes:
 
 
 def _decode_sound(raws: Sequence[bytes], received_at: int, limits: EventLimits) -> list[ApiCall] | None:
-    # None unless all are what `_checked` lets through at `received_at`, and so at any later time.
+    # None unless all have known fields only and are what `_checked` lets through at `received_at`, and so at any later time;
+    # it is the caller's to choose among their attributes.
     if max(map(len, raws)) > limits.max_bytes:
         return None
     try:
@@ -139,9 +173,6 @@ def _decode_sound(raws: Sequence[bytes], received_at: int, limits: EventLimits) 
     ]
     if not _is_hexadecimal("".join(digits)):
         return None
-    for call in calls:
-        if call.attributes:
-            call.attributes = _kept(call.attributes)
     return calls
 
 

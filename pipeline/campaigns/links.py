@@ -42,6 +42,8 @@ class SharedLink(msgspec.Struct, array_like=True):
     """The latest hour of each account that used it."""
     told: bool = False
     popular_at: int = -_POPULAR_EVERY
+    oldest: int = -1
+    """No user's latest hour is before this one."""
 
 
 class LinkStage:
@@ -72,12 +74,16 @@ class LinkStage:
         now: dict[Link, dict[str, Activity]] = {}
         if parts:
             links = [(part, part.signals.links) for part in parts]
-            keys = [keys_of(of.kind[part.rows], of.value[part.rows]) for part, of in links]
-            accounts = [part.accounts[of.of[part.rows]] for part, of in links]
-            shared = self.sightings.see(np.concatenate(keys), np.concatenate(accounts), hour)
-            ends = np.cumsum([part.rows.size for part in parts])[:-1]
-            for part, chosen in zip(parts, np.split(shared, ends), strict=True):
-                _explode(part.signals, part.rows[chosen], now)
+            kinds = np.concatenate([of.kind[part.rows] for part, of in links])
+            values = np.concatenate([of.value[part.rows] for part, of in links])
+            accounts = np.concatenate([part.accounts[of.of[part.rows]] for part, of in links])
+            shared = np.flatnonzero(self.sightings.see(keys_of(kinds, values), accounts, hour))
+            ends = np.cumsum([part.rows.size for part in parts])
+            for part, end, chosen in zip(
+                parts, ends, np.split(shared, np.searchsorted(shared, ends[:-1])), strict=True
+            ):
+                if chosen.size:
+                    _explode(part.signals, part.rows[chosen - end + part.rows.size], now)
         found = []
         for link in sorted(now):
             found += self._told(link, hour, now[link], active)
@@ -93,9 +99,9 @@ class LinkStage:
         if hour < shared.popular_at + _POPULAR_EVERY:
             return []
         users = shared.users
-        oldest = min(users.values(), key=lambda one: one.hour).hour
-        if hour - oldest > RECENT_HOURS:
+        if hour - shared.oldest > RECENT_HOURS:
             users = shared.users = {name: one for name, one in users.items() if hour - one.hour <= RECENT_HOURS}
+            shared.oldest = min(one.hour for one in users.values())
         kind, value = link >> 64, link & _VALUE_MASK
         if len(users) > popular_from(self._settings, active):
             shared.popular_at = hour
@@ -124,13 +130,17 @@ def popular_from(settings: CampaignSettings, active: int) -> float:
 
 
 def _explode(signals: Signals, rows: NDArray[np.int64], into: dict[Link, dict[str, Activity]]) -> None:
-    hours, links = signals.hours, signals.links
-    of = links.of[rows]
-    names = ("org", "payment", "first_hour", "hour", "calls", "output_tokens", "templated", "minutes")
-    used = np.unique(of)
-    accounts = [signals.account_id[row] for row in used.tolist()]
-    columns = (getattr(hours, name)[used].tolist() for name in names)
-    activities = dict(zip(used.tolist(), map(Activity, accounts, *columns), strict=True))
-    for row, kind, value in zip(of.tolist(), links.kind[rows].tolist(), links.value[rows].tolist(), strict=True):
-        activity = activities[row]
-        into.setdefault(link_of(kind, value), {})[activity.account_id] = activity
+    links, hours = signals.links, signals.plain_hours()
+    activities: dict[int, Activity] = {}
+    for row, kind, value in zip(
+        links.of[rows].tolist(), links.kind[rows].tolist(), links.value[rows].tolist(), strict=True
+    ):
+        activity = activities.get(row)
+        if activity is None:
+            activity = activities[row] = Activity(*hours[row])
+        link = link_of(kind, value)
+        users = into.get(link)
+        if users is None:
+            into[link] = {activity.account_id: activity}
+        else:
+            users[activity.account_id] = activity

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -15,28 +15,31 @@ from pipeline.campaigns.hours import HourGate, Passed
 from pipeline.campaigns.links import LinkedHour, LinkStage, SharedLink
 from pipeline.campaigns.stage import CampaignStage
 from pipeline.campaigns.tracked import Tracked
-from pipeline.campaigns.wire import pack, unpack
-from pipeline.features.signals import HourOfSignals, Signals
+from pipeline.campaigns.wire import WireError, decode_record, encode_record
+from pipeline.features.signals import HourOfSignals, Signals, whole
 from pipeline.incidents.incident import Incident, Reason
 from pipeline.state import Saved, StateError
 
 T = TypeVar("T")
+P = TypeVar("P")
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 # MessagePack has no numbers of more than 64 bits.
 _Link = tuple[int, int]
 
 
-class _Gate(msgspec.Struct, array_like=True):
+class _Gate(msgspec.Struct, Generic[T], array_like=True):
     idle: list[int]
     next_hour: int
     late: int
     passed: list[tuple[int, list[Passed]]]
-    waiting: list[tuple[int, list[bytes]]]
+    waiting: list[tuple[int, list[T]]]
 
 
 class _Links(msgspec.Struct, array_like=True):
-    gate: _Gate
+    gate: _Gate[int]
+    """What waits of an hour, by its place in `signals`: signals tell of many hours, and are saved once."""
+    signals: list[bytes]
     forgot_at: int
     shared: list[tuple[_Link, SharedLink]]
 
@@ -54,7 +57,7 @@ class _Tracked(msgspec.Struct, array_like=True):
 
 
 class _Campaigns(msgspec.Struct, array_like=True):
-    gate: _Gate
+    gate: _Gate[LinkedHour]
     first_hour: int
     forgot: int
     active: int
@@ -69,14 +72,26 @@ _encoder = msgspec.msgpack.Encoder()
 def save_links(stage: LinkStage) -> Saved:
     """All that a second stage remembers."""
     shared = [(_split(link), one) for link, one in stage.shared.items()]
-    plain = _Links(_gate(stage.gate, lambda one: pack(one.whole())), stage.forgot_at, shared)
+    # By the object: what waits is kept alive by the gate.
+    hours: dict[int, list[HourOfSignals]] = {}
+    for _, items in sorted(stage.gate.waiting.items()):
+        for part in items:
+            hours.setdefault(id(part.signals), []).append(part)
+    place = {key: index for index, key in enumerate(hours)}
+    signals = [encode_record(whole(parts)) for parts in hours.values()]
+    gate = _gate(stage.gate, lambda one: place[id(one.signals)])
+    plain = _Links(gate, signals, stage.forgot_at, shared)
     return Saved(shared={"links": _bytes(plain), "sightings": stage.sightings.save()})
 
 
 def load_links(stage: LinkStage, saved: Saved) -> None:
     """Put back what `save_links` gave. Raises `StateError`."""
     plain = _decoded(saved, "links", _Links)
-    _open_gate(stage.gate, plain.gate, _signals)
+    told = [_signals(data) for data in plain.signals]
+    try:
+        _open_gate(stage.gate, plain.gate, lambda hour, place: told[place][hour])
+    except LookupError as error:
+        raise StateError("a state of link values lacks the signals of an hour") from error
     stage.forgot_at = plain.forgot_at
     stage.shared = {link_of(*link): one for link, one in plain.shared}
     stage.sightings.load(saved.shared["sightings"])  # type: ignore[arg-type]
@@ -86,7 +101,7 @@ def save_campaigns(stage: CampaignStage) -> Saved:
     """All that the third stage remembers."""
     graph = stage.graph
     plain = _Campaigns(
-        _gate(stage.gate, _encoder.encode),
+        _gate(stage.gate, lambda one: one),
         stage.first_hour,
         stage.forgot,
         graph.active,
@@ -113,7 +128,7 @@ def save_campaigns(stage: CampaignStage) -> Saved:
 def load_campaigns(stage: CampaignStage, saved: Saved) -> None:
     """Put back what `save_campaigns` gave. Raises `StateError`."""
     plain = _decoded(saved, "campaigns", _Campaigns)
-    _open_gate(stage.gate, plain.gate, msgspec.msgpack.Decoder(LinkedHour).decode)
+    _open_gate(stage.gate, plain.gate, lambda _, one: one)
     stage.first_hour, stage.forgot = plain.first_hour, plain.forgot
     graph = stage.graph
     graph.active, graph.pairs = plain.active, plain.pairs
@@ -139,25 +154,25 @@ def load_campaigns(stage: CampaignStage, saved: Saved) -> None:
     stage.models.load(saved)
 
 
-def _gate(gate: HourGate[T], encode: Callable[[T], bytes]) -> _Gate:
-    waiting = [(hour, [encode(one) for one in items]) for hour, items in sorted(gate.waiting.items())]
+def _gate(gate: HourGate[T], plain: Callable[[T], P]) -> _Gate[P]:
+    waiting = [(hour, [plain(one) for one in items]) for hour, items in sorted(gate.waiting.items())]
     passed = sorted(gate.known.items())
     return _Gate(sorted(gate.idle), gate.next_hour, gate.late, passed, waiting)
 
 
-def _open_gate(gate: HourGate[T], plain: _Gate, decode: Callable[[bytes], T]) -> None:
+def _open_gate(gate: HourGate[T], plain: _Gate[P], item: Callable[[int, P], T]) -> None:
     gate.idle = set(plain.idle)
     gate.next_hour, gate.late = plain.next_hour, plain.late
     gate.known = dict(plain.passed)
-    gate.waiting = {hour: [decode(one) for one in items] for hour, items in plain.waiting}
+    gate.waiting = {hour: [item(hour, one) for one in items] for hour, items in plain.waiting}
 
 
-def _signals(data: bytes) -> HourOfSignals:
-    record = unpack(data)
-    hours = list(record.by_hour()) if isinstance(record, Signals) else []
-    if len(hours) != 1:
-        raise StateError("a state of link values holds something other than the signals of an hour")
-    return hours[0][1]
+def _signals(data: bytes) -> dict[int, HourOfSignals]:
+    try:
+        record = decode_record(data)
+    except WireError as error:
+        raise StateError(f"the state of link values cannot be read: {error}") from error
+    return dict(record.by_hour()) if isinstance(record, Signals) else {}
 
 
 def _split(link: Link) -> _Link:

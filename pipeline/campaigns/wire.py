@@ -64,18 +64,32 @@ def by_shard(signals: Signals, shards: int) -> dict[int, Signals]:
 
 def pack(record: Signals | Told) -> bytes:
     """The bytes of a record."""
+    return zstd.compress(encode_record(record), level=_LEVEL)
+
+
+def encode_record(record: Signals | Told) -> bytes:
+    """The bytes of a record before they are compressed."""
     if isinstance(record, Signals):
         columns = (_columns(part) for part in (record.hours, record.links, record.closed))
         plain: _Signals | Told = _Signals(record.partition, list(record.account_id), *columns)
     else:
         plain = record
-    return zstd.compress(_encoder.encode(plain), level=_LEVEL)
+    return _encoder.encode(plain)
 
 
 def unpack(data: bytes) -> Signals | Told:
     """The record that `pack` made `data` of. Raises `WireError` when it is damaged or of another program."""
     try:
-        record = _decoder.decode(zstd.decompress(data))
+        plain = zstd.decompress(data)
+    except (zstd.ZstdError, EOFError) as error:
+        raise WireError(f"not a record of signals: {error}") from error
+    return decode_record(plain)
+
+
+def decode_record(data: bytes) -> Signals | Told:
+    """The record that `encode_record` made `data` of. Raises `WireError`."""
+    try:
+        record = _decoder.decode(data)
         if isinstance(record, Told):
             return record
         hours = AccountHours(*(_column(name, record.hours[name]) for name in AccountHours.__dataclass_fields__))
@@ -83,7 +97,7 @@ def unpack(data: bytes) -> Signals | Told:
         links = Links(_column("of", of), np.frombuffer(kind, np.uint8), _column("value", value))
         closed = ClosedHours(*(_column(name, record.closed[name]) for name in ClosedHours.__dataclass_fields__))
         signals = Signals(record.partition, record.accounts, hours, links, closed)
-    except (zstd.ZstdError, msgspec.MsgspecError, ValueError, TypeError, KeyError, EOFError) as error:
+    except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
         raise WireError(f"not a record of signals: {error}") from error
     if not _fits(signals):
         raise WireError("not a record of signals: its columns do not fit each other")

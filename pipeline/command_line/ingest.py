@@ -68,7 +68,7 @@ def ingest(
         raise Misuse(
             f"ingest: unknown option {unknown[0]}; see --help, and write ./{unknown[0]} for a file of that name"
         )
-    from pipeline.sources import SourceOptions, read_calls
+    from pipeline.sources import SourceOptions, read_lines
     from pipeline.stream.address import bootstrap_servers, wait_for_broker
     from pipeline.stream.produce import send_calls
     from pipeline.stream.security import security_of
@@ -86,7 +86,7 @@ def ingest(
     security = security_of(settings.stream)
     patience_s = wait if wait is not None else settings.stream.connect_patience_s
     with _progress(files) as show:
-        results = read_calls(files, format=format, options=options, progress=show.advance)
+        results = read_lines(files, format=format, options=options, progress=show.advance)
         servers = bootstrap_servers(settings.stream.broker)
         wait_for_broker(servers, patience_s, _say)
         for line in ensure_topics(servers, topic_specs(settings.stream), security):

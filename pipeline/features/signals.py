@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.event.hashing import hash_texts
 from pipeline.features.links import AccountHours, ClosedHours, Links
+
+#: Columns of account-hours in the order in which campaigns keep them.
+PLAIN_HOURS = ("org", "payment", "first_hour", "hour", "calls", "output_tokens", "templated", "minutes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class Signals:
     hours: AccountHours
     links: Links
     closed: ClosedHours
+    _plain: list[tuple[Any, ...]] = field(default_factory=list, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.account_id)
@@ -30,6 +35,14 @@ class Signals:
     def empty(self) -> bool:
         """Whether there is nothing to tell."""
         return not len(self) and not self.closed.until.size
+
+    def plain_hours(self) -> Sequence[tuple[Any, ...]]:
+        """The account-hours as rows of the account's id and the columns of `PLAIN_HOURS`; made when first asked for."""
+        if not self._plain:
+            self._plain.extend(
+                zip(self.account_id, *(getattr(self.hours, name).tolist() for name in PLAIN_HOURS), strict=True)
+            )
+        return self._plain
 
     def chosen(self, links: NDArray[np.bool_] | NDArray[np.int64], *, closed: bool = True) -> Signals:
         """Those of `links`, and the account-hours they belong to."""
@@ -67,6 +80,8 @@ class HourOfSignals:
     rows: NDArray[np.int64]
     accounts: NDArray[np.uint64]
 
-    def whole(self) -> Signals:
-        """These links and the account-hours they belong to."""
-        return self.signals.chosen(self.rows, closed=False)
+
+def whole(parts: Sequence[HourOfSignals]) -> Signals:
+    """The links of these hours of the same signals, and the account-hours they belong to."""
+    rows = np.sort(np.concatenate([part.rows for part in parts]))
+    return parts[0].signals.chosen(rows, closed=False)

@@ -6,6 +6,6 @@
 """
 
 from pipeline.sources.options import SourceError, SourceOptions
-from pipeline.sources.read import AUTO, FORMATS, read_calls
+from pipeline.sources.read import AUTO, FORMATS, read_calls, read_lines
 
-__all__ = ["AUTO", "FORMATS", "SourceError", "SourceOptions", "read_calls"]
+__all__ = ["AUTO", "FORMATS", "SourceError", "SourceOptions", "read_calls", "read_lines"]

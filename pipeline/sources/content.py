@@ -8,7 +8,6 @@ import msgspec
 
 from pipeline.event import RAW_LIMIT
 from pipeline.event.content_names import CONTENT_NAMES
-from pipeline.sources.fingerprint import prompt_hash, prompt_simhash
 
 #: Longest text of a named field that a rejected record keeps; a name that should hold an identifier may hold a prompt.
 KEPT_TEXT: Final = 512
@@ -27,6 +26,9 @@ _encoder = msgspec.json.Encoder()
 
 def fingerprints(prompt: str | None, system: str | None) -> dict[str, object]:
     """The event's content fields for a prompt and a system prompt; nothing for a text that is absent, empty or redacted."""
+    # Not before there is a text: it loads numpy, and most logs hold none.
+    from pipeline.sources.fingerprint import prompt_hash, prompt_simhash
+
     found: dict[str, object] = {}
     if prompt and prompt not in REDACTED:
         found["prompt_hash"] = prompt_hash(prompt)

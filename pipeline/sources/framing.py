@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -38,6 +39,11 @@ def lines(read: Read, limit: int) -> Iterator[Piece]:
 
     A last line without a newline counts, unless `read` raises before the end: then it is broken, and dropped.
     """
+    return chain.from_iterable(blocks_of_lines(read, limit))
+
+
+def blocks_of_lines(read: Read, limit: int) -> Iterator[list[Piece]]:
+    """The same, those together that end within one `read`."""
     number = 1
     rest = b""
     dropped = 0  # bytes of an over-long line that are gone beside its start in `rest`
@@ -45,27 +51,29 @@ def lines(read: Read, limit: int) -> Iterator[Piece]:
         if b"\n" not in data:
             rest += data
         else:
+            block: list[Piece] = []
             first, *whole = data.split(b"\n")
             first, rest = rest + first, whole.pop()
             if dropped or len(first) > limit:
-                yield number, first[:RAW_LIMIT], _oversized(dropped + len(first), limit)
+                block.append((number, first[:RAW_LIMIT], _oversized(dropped + len(first), limit)))
                 dropped = 0
             elif first and not first.isspace():
-                yield number, first, None
+                block.append((number, first, None))
             for line in whole:
                 number += 1
                 if len(line) > limit:
-                    yield number, line[:RAW_LIMIT], _oversized(len(line), limit)
+                    block.append((number, line[:RAW_LIMIT], _oversized(len(line), limit)))
                 elif line and not line.isspace():
-                    yield number, line, None
+                    block.append((number, line, None))
             number += 1
+            yield block
         if len(rest) > max(limit, RAW_LIMIT):
             dropped += len(rest) - RAW_LIMIT
             rest = rest[:RAW_LIMIT]
     if dropped or len(rest) > limit:
-        yield number, rest[:RAW_LIMIT], _oversized(dropped + len(rest), limit)
+        yield [(number, rest[:RAW_LIMIT], _oversized(dropped + len(rest), limit))]
     elif rest and not rest.isspace():
-        yield number, rest, None
+        yield [(number, rest, None)]
 
 
 def documents(read: Read, limit: int, document_limit: int) -> Iterator[Piece]:
@@ -74,10 +82,15 @@ def documents(read: Read, limit: int, document_limit: int) -> Iterator[Piece]:
     The elements of a top-level array and of CloudTrail's `Records` are records of at most `limit` bytes. OTLP batches
     and single objects may have `document_limit`. Text that is no JSON, and a document that does not end, come as faults.
     """
+    return chain.from_iterable(blocks_of_documents(read, limit, document_limit))
+
+
+def blocks_of_documents(read: Read, limit: int, document_limit: int) -> Iterator[list[Piece]]:
+    """The same, those together that end within one `read`."""
     splitter = _Splitter(limit, document_limit)
     while data := read():
-        yield from splitter.feed(data)
-    yield from splitter.end()
+        yield list(splitter.feed(data))
+    yield list(splitter.end())
 
 
 def _oversized(size: int, limit: int) -> Fault:

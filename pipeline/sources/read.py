@@ -3,16 +3,17 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import tzinfo
-from typing import Final
+from itertools import chain
+from typing import Final, cast
 
 import msgspec
 
-from pipeline.event import ApiCall, Rejected, RejectReason, from_mapping, rejected
+from pipeline.event import ApiCall, CallLine, Rejected, RejectReason, from_mapping, rejected
 from pipeline.sources import detect
 from pipeline.sources.apigateway import ApiGateway
 from pipeline.sources.cloudtrail import CloudTrail
 from pipeline.sources.delimited import Columns, check_map, rows
-from pipeline.sources.framing import Piece, Read, documents, lines
+from pipeline.sources.framing import Piece, Read, blocks_of_documents, blocks_of_lines, lines
 from pipeline.sources.inputs import STANDARD_INPUT, Input, UnreadableError, check_paths
 from pipeline.sources.litellm import LiteLLM
 from pipeline.sources.native import native_calls
@@ -35,6 +36,8 @@ _EVENT_ID: Final = 128
 _decoder = msgspec.json.Decoder()
 
 Results = Iterator[ApiCall | Rejected]
+#: The same, where calls may come in their own bytes.
+Lines = Iterator[ApiCall | CallLine | Rejected]
 
 
 def read_calls(
@@ -53,25 +56,49 @@ def read_calls(
     Raises SourceError, before anything is read, for a path that is no readable file and for options that cannot work.
     A damaged or unknown input is no error: it yields what could be read, then a Rejected, and the next input follows.
     """
-    if format != AUTO and format not in FORMATS:
-        raise SourceOptionError(f"format {format!r} is not known, use {AUTO} or one of {', '.join(FORMATS)}")
+    zone = _checked_zone(paths, format, options)
+    return cast(Results, _read_all(paths, format, options, zone, progress, as_lines=False))
+
+
+def read_lines(
+    paths: Sequence[str],
+    *,
+    format: str = AUTO,  # noqa: A002 - as above
+    options: SourceOptions,
+    progress: Callable[[int], None] | None = None,
+) -> Lines:
+    """As `read_calls`, for who sends them on: a native event stays in its own bytes where they decode to the same call."""
+    zone = _checked_zone(paths, format, options)
+    return _read_all(paths, format, options, zone, progress, as_lines=True)
+
+
+def _checked_zone(paths: Sequence[str], format_name: str, options: SourceOptions) -> tzinfo:
+    # The zone, once all that was asked for can work.
+    if format_name != AUTO and format_name not in FORMATS:
+        raise SourceOptionError(f"format {format_name!r} is not known, use {AUTO} or one of {', '.join(FORMATS)}")
     zone = zone_named(options.zone)
-    if format == "csv" or options.csv_map:
+    if format_name == "csv" or options.csv_map:
         check_map(options)
     if list(paths).count(STANDARD_INPUT) > 1:
         raise SourceOptionError("-: standard input can be read once, give it once")
     check_paths(paths)
-    return _read_all(paths, format, options, zone, progress)
+    return zone
 
 
 def _read_all(
-    paths: Sequence[str], format_name: str, options: SourceOptions, zone: tzinfo, progress: Callable[[int], None] | None
-) -> Results:
+    paths: Sequence[str],
+    format_name: str,
+    options: SourceOptions,
+    zone: tzinfo,
+    progress: Callable[[int], None] | None,
+    *,
+    as_lines: bool,
+) -> Lines:
     for path in paths:
         with Input(path, progress) as source:
             nothing = True
             try:
-                for result in _read(source, path, format_name, options, zone):
+                for result in _read(source, path, format_name, options, zone, as_lines=as_lines):
                     nothing = False
                     yield result
             except UnreadableError as error:
@@ -81,7 +108,7 @@ def _read_all(
                 yield rejected(RejectReason.EMPTY_INPUT, "no record in it", b"", options.received_at, path)
 
 
-def _read(source: Input, path: str, format_name: str, options: SourceOptions, zone: tzinfo) -> Results:
+def _read(source: Input, path: str, format_name: str, options: SourceOptions, zone: tzinfo, *, as_lines: bool) -> Lines:
     head = source.look_ahead(detect.enough)
     if not head.strip():
         yield from _nothing(source.read)
@@ -99,12 +126,13 @@ def _read(source: Input, path: str, format_name: str, options: SourceOptions, zo
     if recognised == "csv":
         yield from _csv_calls(_text(source), options, zone, path)
         return
-    pieces = _json_pieces(source, head, options)
+    by_lines = detect.is_by_lines(head) or not detect.is_json(head)
+    blocks = _json_blocks(source, head, options, by_lines=by_lines)
     if recognised is None or recognised == "native":
-        yield from native_calls(pieces, options, path)
+        yield from native_calls(blocks, options, path, as_lines=as_lines and by_lines)
     else:
         reader = _READERS[recognised](zone, options.account_attribute)
-        yield from _reader_calls(pieces, reader, options, path)
+        yield from _reader_calls(chain.from_iterable(blocks), reader, options, path)
 
 
 def _nothing(read: Read) -> Results:
@@ -122,12 +150,12 @@ def _unknown(head: bytes, path: str, options: SourceOptions) -> Rejected:
     return rejected(RejectReason.UNKNOWN_FORMAT, detail, b"", options.received_at, path)
 
 
-def _json_pieces(source: Input, head: bytes, options: SourceOptions) -> Iterator[Piece]:
-    if detect.is_json(head) and not detect.is_by_lines(head):
-        return documents(_text(source), options.max_line_bytes, options.max_document_bytes)
+def _json_blocks(source: Input, head: bytes, options: SourceOptions, *, by_lines: bool) -> Iterator[list[Piece]]:
+    if not by_lines:
+        return blocks_of_documents(_text(source), options.max_line_bytes, options.max_document_bytes)
     # A line may be a whole CloudTrail file or OTLP batch.
     limit = options.max_document_bytes if detect.batches_on_lines(head) else options.max_line_bytes
-    return lines(_text(source), limit)
+    return blocks_of_lines(_text(source), limit)
 
 
 def _text(source: Input) -> Read:

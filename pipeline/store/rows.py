@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.campaigns.campaign import Campaign, Evidence, Member
 from pipeline.engine.verdicts import AccountWindows, CallScores
-from pipeline.event import FIELDS, ApiCall, Rejected
+from pipeline.event import ApiCall, Rejected
+from pipeline.event.table import table_of
 from pipeline.features.layout import DISTINCT_NAMES, SUM_NAMES
 from pipeline.incidents.incident import Incident, Reason
 
@@ -26,35 +27,6 @@ _REASON = pa.struct(
 
 _EVIDENCE = pa.struct([("link", pa.string()), ("value", pa.string()), ("weight", pa.float32())])
 
-#: Arrow types of the event's fields that are not text.
-_EVENT_TYPES: dict[str, pa.DataType] = {
-    "ts": TIME,
-    "signup_ts": TIME,
-    "stream": pa.bool_(),
-    "logprobs": pa.bool_(),
-    "temperature": pa.float64(),
-    "top_p": pa.float64(),
-    "latency_ms": pa.float64(),
-    "ttft_ms": pa.float64(),
-    "request_bytes": pa.uint64(),
-    "response_bytes": pa.uint64(),
-    "status": pa.uint16(),
-    "schema_version": pa.uint16(),
-    "attributes": pa.map_(pa.string(), pa.string()),
-    **dict.fromkeys(
-        (
-            "n",
-            "max_tokens",
-            "tools",
-            "input_tokens",
-            "output_tokens",
-            "cached_input_tokens",
-            "reasoning_tokens",
-            "asn",
-        ),
-        pa.uint32(),
-    ),
-}
 #: Columns of `account_windows` that are counts, in the order of `AccountWindows`.
 WINDOW_COUNTS = SUM_NAMES + DISTINCT_NAMES
 
@@ -72,18 +44,27 @@ def api_calls_table(
     Leave out what the engine called duplicates, or the aggregates count it twice.
     """
     count = len(calls)
-    columns: dict[str, Column] = {}
-    values = list(zip(*map(msgspec.structs.astuple, calls), strict=True)) or [()] * len(FIELDS)
-    for field, column in zip(FIELDS, values, strict=True):
-        if field == "attributes":
-            column = tuple(list(attributes.items()) for attributes in column)
-        columns[field] = pa.array(column, _EVENT_TYPES.get(field, _TEXT))
-    columns["topic"] = _same(topic, count)
-    columns["partition"] = _same(partition, count, pa.int32())
-    columns["offset"] = pa.array([-1] * count if offsets is None else offsets, pa.int64())
     received = [received_at] * count if isinstance(received_at, int) else received_at
-    columns["received_at"] = pa.array(received, TIME)
-    return pa.table(columns)
+    at = [-1] * count if offsets is None else offsets
+    return stored_calls(table_of(calls), received_at=received, topic=topic, partition=partition, offsets=at)
+
+
+def stored_calls(
+    events: pa.Table,
+    *,
+    received_at: Sequence[int] | NDArray[np.int64],
+    topic: str,
+    partition: int,
+    offsets: Sequence[int] | NDArray[np.int64],
+) -> pa.Table:
+    """The same of what `pipeline.event.table.table_of` gave."""
+    count = events.num_rows
+    return (
+        events.append_column("topic", _same(topic, count))
+        .append_column("partition", _same(partition, count, pa.int32()))
+        .append_column("offset", pa.array(offsets, pa.int64()))
+        .append_column("received_at", pa.array(received_at, pa.int64()).cast(TIME))
+    )
 
 
 def rejected_table(rejected: Sequence[Rejected]) -> pa.Table:
@@ -199,7 +180,9 @@ def suppressed_incidents_table(incidents: Sequence[Incident], *, run_id: str) ->
 
 
 def _same(value: Any, count: int, kind: pa.DataType = _TEXT) -> Column:
-    return pa.array([value] * count, kind)
+    scalar: Any = pa.scalar(value, kind)
+    column: Column = pa.repeat(scalar, count)
+    return column
 
 
 def _times(milliseconds: NDArray[np.int64]) -> Column:

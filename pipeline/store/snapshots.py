@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -93,9 +94,20 @@ def read_chain(store: Store, run_id: str, partition: int) -> Chain | None:
     return None
 
 
-def forget_before(store: Store, run_id: str, partition: int, generation: int, sequence: int) -> None:
-    """Delete the states of a partition that come before a whole one, which they are no longer needed for."""
-    store.command(
-        query("snapshot_forget"),
-        {"run_id": run_id, "partition": partition, "generation": generation, "sequence": sequence},
-    )
+def forget_before(store: Store, wholes: Iterable[Snapshot]) -> None:
+    """Delete the states of partitions that come before these whole ones of a run, which they are no longer needed for.
+
+    By one command, since each is a mutation of its own in the store, however little it deletes.
+    """
+    newest = {(one.run_id, one.partition): one for one in wholes}
+    for run_id in dict.fromkeys(run_id for run_id, _ in newest):
+        ones = [one for one in newest.values() if one.run_id == run_id]
+        store.command(
+            query("snapshot_forget"),
+            {
+                "run_id": run_id,
+                "partitions": [one.partition for one in ones],
+                "generations": [one.generation for one in ones],
+                "sequences": [one.sequence for one in ones],
+            },
+        )

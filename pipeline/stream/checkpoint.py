@@ -7,7 +7,7 @@ a worker that starts at a committed offset always finds the state of all events 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -37,7 +37,7 @@ class Saving(Protocol):
 
 @dataclass(slots=True)
 class Checkpoint:
-    """A state on its way to the store. `rows` and `written` are called in the store's thread, `done` in the event loop."""
+    """A state on its way to the store. `rows` is called in the store's thread, `done` in the event loop."""
 
     snapshot: Snapshot
     state: EngineState | None
@@ -53,11 +53,10 @@ class Checkpoint:
         self.size = len(encoded)
         return snapshot_table(replace(self.snapshot, state=encoded))
 
-    def written(self, store: Store) -> None:
-        """The state is in the store: delete what it has replaced."""
-        one = self.snapshot
-        if one.whole and one.sequence:
-            forget_before(store, one.run_id, one.partition, one.generation, one.sequence)
+
+def forget_replaced(store: Store, written: Iterable[Checkpoint]) -> None:
+    """Delete the states that others, which are in the store now, have replaced."""
+    forget_before(store, [one.snapshot for one in written if one.snapshot.whole and one.snapshot.sequence])
 
 
 class Checkpoints:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from pipeline.engine import Engine
 from pipeline.engine.verdicts import Verdicts
-from pipeline.event import ApiCall, EventLimits, Rejected, RejectReason, decode, rejected
-from pipeline.event.columns import EventBatch
+from pipeline.event import ApiCall, EventLimits, Rejected, decode_many
+from pipeline.event.table import batch_of_table, table_of
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.feedback import Feedback
 from pipeline.stream.fetch import FetchedBatch
@@ -21,18 +26,20 @@ LOG_APPEND_TIME = 1
 #: A silent partition's time that closes nothing is kept in a state this often.
 SILENT_CHECKPOINT_MS = 600_000
 
+_offset_of = attrgetter("offset")
+
 
 @dataclass(slots=True)
 class Processed:
-    """What a batch gave. `calls` are those counted, duplicates left out, with their `offsets` and the
-    times of their records."""
+    """What a batch gave. `events` are those counted, duplicates left out, as `table_of` lays them out, with their `offsets`
+    and the times of their records."""
 
     received: int = 0
     repeated: int = 0
     duplicates: int = 0
-    calls: list[ApiCall] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
-    received_at: list[int] = field(default_factory=list)
+    events: pa.Table | None = None
+    offsets: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    received_at: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     rejects: list[Rejected] = field(default_factory=list)
     verdicts: Verdicts | None = None
 
@@ -66,33 +73,33 @@ class Lane:
 
     def process(self, batch: FetchedBatch) -> Processed:
         """Decode and score; blocks for as long as that takes."""
-        done = Processed(received=len(batch.records))
+        repeated = bisect_left(batch.records, self.next_offset, key=_offset_of)
+        done = Processed(received=len(batch.records), repeated=repeated)
+        records = batch.records[repeated:]
+        now = time.time_ns() // 1_000_000
+        received_at = [_time_of(record, now) for record in records]
+        values = [record.value or b"" for record in records]
         calls: list[ApiCall] = []
         offsets: list[int] = []
         times: list[int] = []
-        for record in batch.records:
-            offset = record.offset
-            if offset < self.next_offset:
-                done.repeated += 1
-                continue
-            received_at = _time_of(record)
-            result = self._decode(record, received_at)
+        results = decode_many(values, received_at=received_at, limits=self._limits)
+        for record, moment, result in zip(records, received_at, results, strict=True):
             if isinstance(result, Rejected):
-                done.rejects.append(result)
+                done.rejects.append(self._placed(result, record))
             else:
                 calls.append(result)
-                offsets.append(offset)
-                times.append(received_at)
+                offsets.append(record.offset)
+                times.append(moment)
         if calls:
-            done.verdicts = self.engine.process(EventBatch.from_calls(calls, offsets, self._partition))
-            repeated = done.verdicts.duplicates
-            done.duplicates = int(repeated.sum())
-            kept = (
-                [index for index in range(len(calls)) if not repeated[index]] if done.duplicates else range(len(calls))
-            )
-            done.calls = [calls[index] for index in kept]
-            done.offsets = [offsets[index] for index in kept]
-            done.received_at = [times[index] for index in kept]
+            done.events = table_of(calls)
+            done.offsets, done.received_at = np.array(offsets, np.int64), np.array(times, np.int64)
+            done.verdicts = self.engine.process(batch_of_table(done.events, done.offsets, self._partition))
+            duplicates = done.verdicts.duplicates
+            done.duplicates = int(duplicates.sum())
+            if done.duplicates:
+                kept = np.flatnonzero(~duplicates)
+                done.events = done.events.take(kept)
+                done.offsets, done.received_at = done.offsets[kept], done.received_at[kept]
         if batch.end > self.next_offset:
             self.next_offset = batch.end
             self.checkpoints.moved()
@@ -107,22 +114,14 @@ class Lane:
             self.checkpoints.moved()
         return Processed(verdicts=verdicts) if told else None
 
-    def _decode(self, record: Any, received_at: int) -> ApiCall | Rejected:
-        if record.value is None:
-            result: ApiCall | Rejected = rejected(
-                RejectReason.MALFORMED_JSON, "a record without a value", b"", received_at
-            )
-        else:
-            result = decode(record.value, received_at=received_at, limits=self._limits)
-        if isinstance(result, Rejected):
-            return replace(result, topic=self._topic, partition=self._partition, offset=record.offset)
-        return result
+    def _placed(self, reject: Rejected, record: Any) -> Rejected:
+        detail = "a record without a value" if record.value is None else reject.detail
+        return replace(reject, detail=detail, topic=self._topic, partition=self._partition, offset=record.offset)
 
 
-def _time_of(record: Any) -> int:
+def _time_of(record: Any, now: int) -> int:
     # The broker's time where the topic has it. A sender's own must not vouch for an event of the future, and a record without a
     # time (-1, of ancient clients) counts as received when it is read.
     if record.timestamp_type == LOG_APPEND_TIME:
         return int(record.timestamp)
-    now = time.time_ns() // 1_000_000
     return min(record.timestamp, now) if record.timestamp and record.timestamp > 0 else now

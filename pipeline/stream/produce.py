@@ -10,14 +10,14 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiokafka
 from aiokafka.errors import KafkaError, UnknownError
 
-from pipeline.event import ApiCall, Rejected, RejectReason, encode
+from pipeline.event import ApiCall, CallLine, Rejected, RejectReason, encode
 from pipeline.event.partition import murmur2
 from pipeline.settings import StreamSettings
 from pipeline.stream.envelope import pack
@@ -36,6 +36,9 @@ ACCOUNTS_REMEMBERED = 1 << 18
 
 # Told in one line by this program, or handled.
 logging.getLogger("aiokafka.producer").setLevel(logging.CRITICAL)
+
+
+Result: TypeAlias = ApiCall | CallLine | Rejected
 
 
 class SendError(ConnectionError):
@@ -58,7 +61,7 @@ class SendReport:
 
 
 def send_calls(
-    results: Iterable[ApiCall | Rejected],
+    results: Iterable[Result],
     servers: Sequence[str],
     settings: StreamSettings,
     *,
@@ -76,7 +79,7 @@ def send_calls(
 
 
 async def _send(
-    results: Iterable[ApiCall | Rejected],
+    results: Iterable[Result],
     servers: Sequence[str],
     settings: StreamSettings,
     patience_s: float,
@@ -93,10 +96,8 @@ async def _send(
             with _Reader(results) as reader:
                 while (chunk := await reader.next_chunk()) is not None:
                     now_ms = time.time_ns() // 1_000_000
-                    for result in chunk:
-                        full = outgoing.add(result, now_ms)
-                        if full is not None:
-                            await outgoing.send(*full)
+                    for place, batch in outgoing.fill(chunk, now_ms):
+                        await outgoing.send(place, batch)
                     if not chunk or outgoing.due():
                         await outgoing.flush()
                     report.seconds = time.monotonic() - began
@@ -148,34 +149,31 @@ class _Outgoing:
         self._settings = settings
         self._partitions = partitions
         self._report = report
-        self._partition_of: dict[str, tuple[bytes, int]] = {}
+        self._partition_of: dict[str, tuple[bytes | None, tuple[str, int]]] = {}
         self._filling: dict[tuple[str, int], Any] = {}
         self._under_way: set[asyncio.Future[Any]] = set()
         self._flushed_at = time.monotonic()
 
-    def add(self, result: ApiCall | Rejected, now_ms: int) -> tuple[tuple[str, int], Any] | None:
-        """Put one into the batch of its partition; a batch that this filled, to be sent before more is added."""
-        if isinstance(result, Rejected):
-            self._report.rejected[result.reason] += 1
-            topic, partition, key, value = self._settings.rejected_topic, 0, None, pack(result)
-        else:
-            self._report.accepted += 1
-            topic = self._settings.api_calls_topic
-            found = self._partition_of.get(result.account_id)
-            if found is None:
-                found = self._place(result.account_id)
-            key, partition = found
-            value = encode(result)
-        self._report.sent_bytes += len(value)
-        place = (topic, partition)
-        batch = self._filling.get(place)
-        if batch is None:
-            batch = self._filling[place] = self._producer.create_batch()
-        if batch.append(timestamp=now_ms, key=key, value=value) is not None:
-            return None
-        next_batch = self._filling[place] = self._producer.create_batch()
-        next_batch.append(timestamp=now_ms, key=key, value=value)
-        return place, batch
+    def fill(self, results: Iterable[Result], now_ms: int) -> Iterator[tuple[tuple[str, int], Any]]:
+        """Put each into the batch of its partition; the batches that this fills, to be sent as they come."""
+        report, places, filling = self._report, self._partition_of, self._filling
+        for result in results:
+            if isinstance(result, Rejected):
+                report.rejected[result.reason] += 1
+                key, place, value = None, (self._settings.rejected_topic, 0), pack(result)
+            else:
+                report.accepted += 1
+                account = result.account_id
+                key, place = places.get(account) or self._place(account)
+                value = result.json if isinstance(result, CallLine) else encode(result)
+            report.sent_bytes += len(value)
+            batch = filling.get(place)
+            if batch is None:
+                batch = filling[place] = self._producer.create_batch()
+            if batch.append(timestamp=now_ms, key=key, value=value) is None:
+                next_batch = filling[place] = self._producer.create_batch()
+                next_batch.append(timestamp=now_ms, key=key, value=value)
+                yield place, batch
 
     def due(self) -> bool:
         return time.monotonic() - self._flushed_at > LINGER_S
@@ -207,11 +205,12 @@ class _Outgoing:
         for future in done:
             future.result()
 
-    def _place(self, account_id: str) -> tuple[bytes, int]:
+    def _place(self, account_id: str) -> tuple[bytes | None, tuple[str, int]]:
         key = account_id.encode()
         if len(self._partition_of) >= ACCOUNTS_REMEMBERED:
             self._partition_of.clear()
-        found = self._partition_of[account_id] = (key, (murmur2(key) & 0x7FFFFFFF) % self._partitions)
+        place = (self._settings.api_calls_topic, (murmur2(key) & 0x7FFFFFFF) % self._partitions)
+        found = self._partition_of[account_id] = (key, place)
         return found
 
 
@@ -221,9 +220,9 @@ class _Reader:
     What was read lies in a deque, whose two ends take and give without a lock; the reader waits while it is long.
     """
 
-    def __init__(self, results: Iterable[ApiCall | Rejected]) -> None:
+    def __init__(self, results: Iterable[Result]) -> None:
         self._results = results
-        self._read: deque[ApiCall | Rejected] = deque()
+        self._read: deque[Result] = deque()
         self._done = False
         self._stopped = threading.Event()
         self._error: BaseException | None = None
@@ -236,7 +235,7 @@ class _Reader:
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
 
-    async def next_chunk(self) -> list[ApiCall | Rejected] | None:
+    async def next_chunk(self) -> list[Result] | None:
         """Some results, an empty list when there have been none for a while, None at the end."""
         read = self._read
         for _ in range(_LOOKS):

@@ -10,12 +10,12 @@ from pipeline.campaigns.tracked import Changes
 from pipeline.event import Rejected
 from pipeline.store.rows import (
     account_windows_table,
-    api_calls_table,
     call_scores_table,
     campaign_members_table,
     campaigns_table,
     incidents_table,
     rejected_table,
+    stored_calls,
     suppressed_incidents_table,
 )
 from pipeline.stream.lane import Processed
@@ -27,12 +27,15 @@ def rows_of_batch(done: Processed, *, topic: str, partition: int, run_id: str) -
     """The events that counted and all verdicts on them; rejects go by their topic."""
     if done.verdicts is None:
         return []
-    calls = api_calls_table(
-        done.calls, received_at=done.received_at, topic=topic, partition=partition, offsets=done.offsets
-    )
     verdicts = done.verdicts
+    rows: Rows = []
+    if done.events is not None:
+        calls = stored_calls(
+            done.events, received_at=done.received_at, topic=topic, partition=partition, offsets=done.offsets
+        )
+        rows.append(("api_calls", calls))
     return [
-        ("api_calls", calls),
+        *rows,
         ("call_scores", call_scores_table(verdicts.call_scores, run_id=run_id)),
         ("account_windows", account_windows_table(verdicts.account_windows, run_id=run_id)),
         ("incidents", incidents_table(verdicts.incidents, run_id=run_id)),

@@ -22,7 +22,7 @@ from pipeline.store.client import Store
 from pipeline.store.errors import QueryError, StoreError, StoreUnreachableError, one_line
 from pipeline.store.write import Writer
 from pipeline.stream import metrics as m
-from pipeline.stream.checkpoint import Checkpoint
+from pipeline.stream.checkpoint import Checkpoint, forget_replaced
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -200,12 +200,11 @@ class Sink:
         for one in checkpoints:
             writer.add("model_snapshots", one.rows())
         writer.flush()
-        for one in checkpoints:
-            try:
-                one.written(self._store)
-            except StoreError as error:
-                # They take room and no more; the next whole state deletes them as well.
-                log.warning("older states are not deleted yet: %s", error)
+        try:
+            forget_replaced(self._store, checkpoints)
+        except StoreError as error:
+            # They take room and no more; the next whole state deletes them as well.
+            log.warning("older states are not deleted yet: %s", error)
 
     async def read(self, action: Callable[[], T]) -> T:
         """Run `action`, which reads from the store, between two inserts; tries again while the store is away.

@@ -341,7 +341,7 @@ class StreamWorker:
         metrics = self.metrics
         metrics.add(m.RECEIVED, result.received - result.repeated)
         metrics.add(m.REPEATED, result.repeated)
-        metrics.add(m.ACCEPTED, len(result.calls))
+        metrics.add(m.ACCEPTED, len(result.offsets))
         metrics.add(m.DUPLICATES, result.duplicates)
         if result.verdicts is not None:
             metrics.add(m.LATE, int(result.verdicts.call_scores.late.sum()))

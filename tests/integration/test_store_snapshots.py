@@ -47,13 +47,17 @@ def test_an_unfinished_state_is_passed_over(store: Store, monkeypatch: pytest.Mo
     assert (chain.generation, chain.states) == (8, [b"x" * 25])
 
 
-def test_what_a_whole_state_has_replaced_is_deleted(store: Store) -> None:
+def test_what_whole_states_have_replaced_is_deleted(store: Store) -> None:
     for generation in (7, 8):
         for sequence in range(4):
-            write(store, generation, sequence, whole=sequence % 2 == 0, state=b"state")
-    forget_before(store, "live", 3, 8, 2)
-    left = store.query_rows("SELECT generation, sequence FROM model_snapshots ORDER BY ALL")
-    assert left == [(8, 2), (8, 3)]
+            for partition in (-1, 3, 4):
+                write(store, generation, sequence, whole=sequence % 2 == 0, state=b"state", partition=partition)
+    wholes = [(-1, 7, 2), (3, 8, 0), (3, 8, 2)]
+    forget_before(store, [Snapshot("live", *one, True, 0, 0, 2, b"") for one in wholes])
+    left = store.query_rows("SELECT partition, generation, sequence FROM model_snapshots ORDER BY ALL")
+    assert [row[1:] for row in left if row[0] == 3] == [(8, 2), (8, 3)]
+    assert [row[1:] for row in left if row[0] == -1] == [(7, 2), (7, 3), (8, 0), (8, 1), (8, 2), (8, 3)]
+    assert len([row for row in left if row[0] == 4]) == 8
     chain = read_chain(store, "live", 3)
     assert chain is not None
     assert len(chain.states) == 2

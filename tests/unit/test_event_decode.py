@@ -1,4 +1,5 @@
 import json
+from importlib import import_module
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from pipeline.event import (
     Rejected,
     RejectReason,
     decode,
+    decode_many,
     encode,
     from_mapping,
 )
@@ -141,3 +143,38 @@ def test_fields_that_hold_content_are_not_kept() -> None:
     call = decoded(LEAST | {"messages": [{"content": "secret"}], "attributes": {"Prompt": "secret", "plan": "pro"}})
     assert isinstance(call, ApiCall)
     assert call.attributes == {"plan": "pro"}
+
+
+def _event(change: dict[str, object]) -> bytes:
+    return json.dumps(LEAST | change).encode()
+
+
+SOUND = [_event({"event_id": f"e{index}", "prompt_hash": "abc"[: index % 4]}) for index in range(9)] + [
+    _event({"ts": "2024-12-01T00:00:00Z", "signup_ts": 0, "system_prompt_hash": "AB12"}),
+    _event({"attributes": {"prompt": "secret", "plan": "pro"}}),
+]
+ODD = [
+    b"",
+    b"\xff",
+    b"[]",
+    _event({"team": "red", "messages": "secret"}),
+    _event({"schema_version": 2}),
+    _event({"ts": 0}),
+    _event({"ts": NOW + 61_000}),
+    _event({"signup_ts": -1}),
+    _event({"signup_ts": NOW + 61_000}),
+    _event({"prompt_hash": "ab cd"}),
+    _event({"prompt_hash": "a ", "system_prompt_hash": " b"}),
+    _event({"system_prompt_hash": "xy"}),
+    _event({"model": "m" * 2000}),
+]
+NARROW = EventLimits(max_bytes=1500)
+
+
+@given(st.lists(st.sampled_from(SOUND) | st.sampled_from(ODD), max_size=20), st.integers(1, 4), st.integers(0, 120_000))
+def test_many_are_decoded_as_each_is(raws: list[bytes], together: int, spread: int) -> None:
+    times = [NOW + (index * 7919) % (spread + 1) for index in range(len(raws))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_module("pipeline.event.decode"), "_TOGETHER", together)
+        found = decode_many(raws, received_at=times, limits=NARROW)
+    assert found == [decode(raw, received_at=moment, limits=NARROW) for raw, moment in zip(raws, times, strict=True)]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.store.errors import QueryError, StoreUnreachableError
+from pipeline.store.snapshots import Snapshot
 from pipeline.store.write import Writer
 from pipeline.stream import metrics as m
 from pipeline.stream.sink import Effects, Publication, Sink
@@ -33,6 +34,10 @@ class World:
         if self.store_errors:
             raise self.store_errors.pop(0)
         self.happened.append(f"{rows.num_rows} rows in {table}")
+
+    def command(self, sql: str, parameters: dict[str, Any]) -> None:
+        assert sql.startswith("DELETE FROM model_snapshots")
+        self.happened.append(f"states before {parameters['sequences']} deleted")
 
     def new_writer(self, waiting: Callable[[str], None], pause: Callable[[float], None]) -> Writer:
         return Writer(self, retry_max_seconds=60, waiting=waiting, sleep=lambda _: pause(0))  # type: ignore[arg-type]
@@ -266,12 +271,10 @@ def test_states_are_written_after_rows_and_records_and_before_any_ack() -> None:
         """A checkpoint that notes what is done with it."""
 
         size = 5
+        snapshot = Snapshot("live", 3, 7, 1, True, 0, 100, 1, b"")
 
         def rows(self) -> pa.Table:
             return ROWS
-
-        def written(self, store: object) -> None:
-            world.happened.append("state written")
 
     async def scenario() -> None:
         sink = world.sink()
@@ -285,5 +288,5 @@ def test_states_are_written_after_rows_and_records_and_before_any_ack() -> None:
 
     asyncio.run(scenario())
     assert set(world.happened[:2]) == {"3 rows in t", "incidents acked"}
-    assert world.happened[2:] == ["3 rows in model_snapshots", "state written", "ack 1", "ack 2"]
+    assert world.happened[2:] == ["3 rows in model_snapshots", "states before [1] deleted", "ack 1", "ack 2"]
     assert (world.metrics.get(m.CHECKPOINTS), world.metrics.get(m.CHECKPOINT_BYTES)) == (1, 5)

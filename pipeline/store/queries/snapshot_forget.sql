@@ -1,3 +1,6 @@
 DELETE FROM model_snapshots
-WHERE run_id = {run_id:String} AND partition = {partition:Int32}
-    AND (generation, sequence) < ({generation:UInt64}, {sequence:UInt32})
+WHERE run_id = {run_id:String} AND partition IN {partitions:Array(Int32)}
+    AND (generation, sequence) < (
+        {generations:Array(UInt64)}[indexOf({partitions:Array(Int32)}, partition)],
+        {sequences:Array(UInt32)}[indexOf({partitions:Array(Int32)}, partition)]
+    )

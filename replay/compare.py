@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-
 import msgspec
 
 from pipeline.store.client import Store
 from replay.errors import ReplayError
 from replay.evaluate import Detection, read_detections
+from replay.matching import MatchedIncident, match
 from replay.queries import query
 
 
@@ -20,19 +18,6 @@ class ScoreShift(msgspec.Struct, frozen=True, kw_only=True):
     changed: int
     mean_shift: float
     largest_shift: float
-
-
-class MatchedIncident(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident that both runs have: the same entity at overlapping times."""
-
-    entity_id: str
-    detected_a: int
-    detected_b: int
-
-    @property
-    def later_ms(self) -> int:
-        """How much later the second run detected it; negative when earlier."""
-        return self.detected_b - self.detected_a
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,36 +36,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     account_windows: ScoreShift
 
 
-def match(
-    before: Sequence[Detection], after: Sequence[Detection]
-) -> tuple[list[tuple[Detection, Detection]], list[Detection], list[Detection]]:
-    """Pair incidents of the same entity that overlap in time, earliest first; the rest of each side."""
-    waiting: dict[tuple[str, str], list[Detection]] = defaultdict(list)
-    for one in sorted(after, key=lambda one: one.opened_at):
-        waiting[one.entity_type, one.entity_id].append(one)
-    pairs, lost = [], []
-    for one in sorted(before, key=lambda one: one.opened_at):
-        candidates = waiting[one.entity_type, one.entity_id]
-        partner = next(
-            (other for other in candidates if other.opened_at <= one.ended_at and one.opened_at <= other.ended_at), None
-        )
-        if partner is None:
-            lost.append(one)
-        else:
-            candidates.remove(partner)
-            pairs.append((one, partner))
-    gained = [one for candidates in waiting.values() for one in candidates]
-    return pairs, sorted(gained, key=lambda one: one.detected_at), lost
-
-
 def load_and_compare(store: Store, a: str, b: str) -> Comparison:
     """Compare two runs of the store. Raises `ReplayError` when one of them is empty."""
     counts_a, counts_b = _counts(store, a), _counts(store, b)
     pairs, gained, lost = match(_incidents(store, a), _incidents(store, b))
-    matched = tuple(
-        MatchedIncident(entity_id=one.entity_id, detected_a=one.detected_at, detected_b=other.detected_at)
-        for one, other in pairs
-    )
+    matched = tuple(MatchedIncident.of(one, other) for one, other in pairs)
     return Comparison(
         a=a,
         b=b,

@@ -17,6 +17,7 @@ from pipeline.store.records import Label
 from replay.errors import ReplayError
 from replay.queries import query
 from replay.truth import HONEST_KINDS
+from replay.window import Window
 
 DAY_MS = 86_400_000
 ALL = "all"
@@ -112,20 +113,51 @@ def evaluate(
     )
 
 
-def load_and_evaluate(store: Store, run_id: str, labels: Sequence[Label]) -> Evaluation:
+def load_and_evaluate(
+    store: Store, run_id: str, labels: Sequence[Label], *, window: Window | None = None
+) -> Evaluation:
     """Evaluate a run from the store. Raises `ReplayError` when the run has no windows."""
-    counted = store.query_records(query("account_days"), {"run_id": run_id})[0]
-    if not counted["accounts"]:
+    return evaluate_run(store, run_id, labels, read_detections(store, run_id), window=window)
+
+
+def evaluate_run(
+    store: Store,
+    run_id: str,
+    labels: Sequence[Label],
+    detections: Sequence[Detection],
+    *,
+    window: Window | None = None,
+) -> Evaluation:
+    """Evaluate detections, those of a run or others, by what the run saw; within a window of time if there is one.
+
+    Labels are then taken as if they began and ended with it. Raises `ReplayError` when the run has no windows there.
+    """
+    inside = window or Window()
+    days = store.query_rows(query("account_days"), {"run_id": run_id, **inside.bounds})
+    if not days:
         raise ReplayError(
-            f"run {run_id} has no closed windows: check the name with `stillwatch sql`, or replay it first"
+            f"run {run_id} has no closed windows{' within the time' if window else ''}: "
+            "check the name with `stillwatch sql`, or replay it first"
         )
+    clipped = labels if window is None else _clipped(labels, window)
     return evaluate(
         run_id,
-        labels,
-        read_detections(store, run_id),
-        read_usage(store, run_id, {label.account_id for label in labels}),
-        counted["account_days"],
+        clipped,
+        [one for one in detections if one.detected_at in inside],
+        read_usage(store, run_id, {label.account_id for label in clipped}, inside),
+        sum(count for _, count in days),
     )
+
+
+def _clipped(labels: Sequence[Label], window: Window) -> list[Label]:
+    bounds = window.bounds
+    clipped = [
+        msgspec.structs.replace(
+            label, start=max(label.start, bounds["from_ms"]), end=min(label.end, bounds["to_ms"] - 1)
+        )
+        for label in labels
+    ]
+    return [label for label in clipped if label.start <= label.end]
 
 
 def read_detections(store: Store, run_id: str) -> list[Detection]:
@@ -133,12 +165,14 @@ def read_detections(store: Store, run_id: str) -> list[Detection]:
     return [Detection(**record) for record in store.query_records(query("detections"), {"run_id": run_id})]
 
 
-def read_usage(store: Store, run_id: str, accounts: Iterable[str]) -> dict[str, list[tuple[int, int]]]:
+def read_usage(
+    store: Store, run_id: str, accounts: Iterable[str], window: Window | None = None
+) -> dict[str, list[tuple[int, int]]]:
     """Output tokens by minute of some accounts, from the run's windows."""
     wanted = sorted(accounts)
     usage: dict[str, list[tuple[int, int]]] = {}
     for at in range(0, len(wanted), 1000):
-        parameters = {"run_id": run_id, "accounts": wanted[at : at + 1000]}
+        parameters = {"run_id": run_id, "accounts": wanted[at : at + 1000], **(window or Window()).bounds}
         for account_id, minute, _, tokens in store.query_rows(query("usage_by_minute"), parameters):
             usage.setdefault(account_id, []).append((minute, tokens))
     return usage

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from pipeline.command_line.show import print_lines, print_table
 from replay.compare import Comparison
-from replay.evaluate import Evaluation
+from replay.evaluate import Detection, Evaluation
+from replay.matching import MatchedIncident
 
 #: Incidents gained or lost that are listed; the counts tell of the rest.
 _MOST_LISTED = 10
@@ -42,28 +44,55 @@ def print_evaluation(found: Evaluation) -> None:
     print_lines(lines)
 
 
-def print_comparison(found: Comparison) -> None:
-    """Print the counts of both runs, the incidents that differ, and the shift of scores."""
-    counts = [(name.replace("_", " "), count, found.counts_b[name]) for name, count in found.counts_a.items()]
-    print_table(f"{found.a} and {found.b}", ("", found.a, found.b), counts)
+def print_sides(sides: Sequence[tuple[str, Evaluation]]) -> None:
+    """Print the main figures of evaluations side by side."""
+    figures: list[tuple[str, Callable[[Evaluation], str]]] = [
+        ("found of labels", lambda one: f"{one.kinds[-1].found} of {one.kinds[-1].labels}"),
+        ("recall", lambda one: _percent(one.kinds[-1].recall)),
+        ("precision", lambda one: _percent(one.precision)),
+        ("median hours to detect", lambda one: _number(one.kinds[-1].median_hours_to_detect)),
+        ("leaked", lambda one: _percent(one.kinds[-1].leaked)),
+        ("false alerts", lambda one: str(one.false_alerts)),
+        ("false alerts per 1,000 account-days", lambda one: _number(one.false_alerts_per_1000_account_days)),
+    ]
+    rows = [(name, *(show(one) for _, one in sides)) for name, show in figures]
+    print_table("", ("against the labels", *(name for name, _ in sides)), rows, [False, *[True] * len(sides)])
+
+
+def print_difference(
+    name: str, matched: Sequence[MatchedIncident], gained: Sequence[Detection], lost: Sequence[Detection]
+) -> None:
+    """Print which incidents `name` gained and lost, and how many it detected earlier or later."""
+    earlier, later = sum(one.later_ms < 0 for one in matched), sum(one.later_ms > 0 for one in matched)
     print_lines(
         [
-            f"incidents: {len(found.matched)} in both, {len(found.gained)} gained, {len(found.lost)} lost; "
-            f"of those in both {found.earlier} detected earlier, {found.later} later by {found.b}",
-            f"call scores: {found.call_scores.changed:,} of {found.call_scores.common:,} differ, by "
-            f"{found.call_scores.mean_shift:.4f} on average, {found.call_scores.largest_shift:.4f} at most",
-            f"window scores: {found.account_windows.changed:,} of {found.account_windows.common:,} differ, by "
-            f"{found.account_windows.mean_shift:.4f} on average, {found.account_windows.largest_shift:.4f} at most",
+            f"incidents: {len(matched)} in both, {len(gained)} gained, {len(lost)} lost; "
+            f"of those in both {earlier} detected earlier, {later} later by {name}"
         ]
     )
-    for title, incidents in (("gained", found.gained), ("lost", found.lost)):
+    for title, incidents in (("gained", gained), ("lost", lost)):
         if incidents:
             rows = [
                 (one.entity_id, one.severity, _time(one.opened_at), _time(one.detected_at))
                 for one in incidents[:_MOST_LISTED]
             ]
             more = f", the first {_MOST_LISTED} of {len(incidents)}" if len(incidents) > _MOST_LISTED else ""
-            print_table(f"incidents {title} by {found.b}{more}", ("entity", "severity", "opened", "detected"), rows)
+            print_table(f"incidents {title} by {name}{more}", ("entity", "severity", "opened", "detected"), rows)
+
+
+def print_comparison(found: Comparison) -> None:
+    """Print the counts of both runs, the incidents that differ, and the shift of scores."""
+    counts = [(name.replace("_", " "), count, found.counts_b[name]) for name, count in found.counts_a.items()]
+    print_table(f"{found.a} and {found.b}", ("", found.a, found.b), counts)
+    print_lines(
+        [
+            f"call scores: {found.call_scores.changed:,} of {found.call_scores.common:,} differ, by "
+            f"{found.call_scores.mean_shift:.4f} on average, {found.call_scores.largest_shift:.4f} at most",
+            f"window scores: {found.account_windows.changed:,} of {found.account_windows.common:,} differ, by "
+            f"{found.account_windows.mean_shift:.4f} on average, {found.account_windows.largest_shift:.4f} at most",
+        ]
+    )
+    print_difference(found.b, found.matched, found.gained, found.lost)
 
 
 def _percent(share: float | None) -> str:

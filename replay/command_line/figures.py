@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pipeline.command_line.show import print_lines, print_table
 from replay.compare import Comparison
 from replay.evaluate import Detection, Evaluation
+from replay.intervals import Interval
 from replay.matching import MatchedIncident
 
 #: Incidents gained or lost that are listed; the counts tell of the rest.
@@ -21,9 +22,9 @@ def print_evaluation(found: Evaluation) -> None:
             one.kind,
             one.labels,
             one.found,
-            _percent(one.recall),
+            _percent(one.recall) + _interval(one.recall_interval, 100.0),
             _number(one.median_hours_to_detect),
-            _percent(one.leaked),
+            _percent(one.leaked) + _interval(one.leaked_interval, 100.0),
             _percent(one.leaked_median),
         )
         for one in found.kinds
@@ -32,9 +33,26 @@ def print_evaluation(found: Evaluation) -> None:
     print_table(f"run {found.run_id} against the labels", headings, rows, [False, *[True] * 6])
     lines = [
         f"account incidents {found.account_incidents}, true {found.true_incidents}, precision "
-        f"{_percent(found.precision)}; campaign incidents {found.campaign_incidents}",
+        f"{_percent(found.precision)}{_interval(found.precision_interval, 100.0)}; campaign incidents {found.campaign_incidents}",
         f"false alerts {found.false_alerts} in {found.account_days:,} account-days, "
-        f"{_number(found.false_alerts_per_1000_account_days)} per 1,000",
+        f"{_number(found.false_alerts_per_1000_account_days)} per 1,000{_interval(found.false_alerts_interval)}; "
+        f"{_number(found.alerts_per_day)} alerts a day",
+    ]
+    if found.severities:
+        lines.append(
+            "true by severity: "
+            + ", ".join(f"{one.severity} {one.true} of {one.incidents}" for one in found.severities)
+        )
+    if found.curve is not None and found.curve.average_precision is not None:
+        lines.append(
+            f"average precision {found.curve.average_precision:.3f} over {found.curve.extracting} accounts that extract and "
+            f"{found.curve.others} others, by peak evidence"
+        )
+    lines += [
+        f"scores of {one.what} above 0.9, 0.99 and 0.999 on accounts not labelled: "
+        f"{one.above_9:.2%}, {one.above_99:.2%} and {one.above_999:.3%} of {one.scores:,}"
+        for one in found.calibration
+        if one.what in ("calls", "windows of 3600 s")
     ]
     if found.false_alerts_by_kind:
         kinds = ", ".join(f"{count} {kind}" for kind, count in found.false_alerts_by_kind.items())
@@ -93,6 +111,10 @@ def print_comparison(found: Comparison) -> None:
         ]
     )
     print_difference(found.b, found.matched, found.gained, found.lost)
+
+
+def _interval(found: Interval | None, factor: float = 1.0) -> str:
+    return "" if found is None else f" ({found.low * factor:.3g}..{found.high * factor:.3g})"
 
 
 def _percent(share: float | None) -> str:

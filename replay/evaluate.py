@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -12,6 +13,7 @@ from replay.calibration import read_calibration
 from replay.curve import read_curve
 from replay.errors import ReplayError
 from replay.evaluation import DAY_MS, Detection, Evaluation, KindResult, Usage, evaluate
+from replay.outcomes import account_sums, judged_alerts, outcomes_of
 from replay.queries import query
 from replay.truth import HONEST_KINDS
 from replay.window import Window
@@ -27,6 +29,7 @@ __all__ = [
     "load_and_evaluate",
     "read_detections",
     "read_usage",
+    "sums_of_run",
 ]
 
 
@@ -77,6 +80,15 @@ def evaluate_run(
         curve=read_curve(store, run_id, extracting, inside),
         calibration=read_calibration(store, run_id, {label.account_id for label in extracting}, inside),
     )
+
+
+def sums_of_run(
+    store: Store, run_id: str, labels: Sequence[Label], detections: Sequence[Detection]
+) -> dict[str, Counter[str]]:
+    """Of each account of a run what `outcomes.account_sums` counts."""
+    days_of = dict(store.query_rows(query("account_days"), {"run_id": run_id, **Window().bounds}))
+    usage = read_usage(store, run_id, {label.account_id for label in labels})
+    return account_sums(outcomes_of(labels, detections, usage), judged_alerts(labels, detections), days_of)
 
 
 def _clipped(labels: Sequence[Label], window: Window) -> list[Label]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
@@ -19,28 +18,11 @@ from pipeline.store.records import Label
 from replay.calibration import Calibration
 from replay.curve import Curve
 from replay.intervals import Interval, Ratio, bootstrap
+from replay.outcomes import ALL, DAY_MS, Detection, Outcome, Usage, account_sums, covers, judged_alerts, outcomes_of
 
-DAY_MS = 86_400_000
-ALL = "all"
+__all__ = ["ALL", "DAY_MS", "Detection", "Evaluation", "KindResult", "SeverityResult", "Usage", "evaluate"]
+
 _RANKS = ("critical", "high", "medium", "low")
-
-#: Per account: minutes (epoch milliseconds, ascending) with calls, and the output tokens drawn in each.
-Usage = Mapping[str, Sequence[tuple[int, int]]]
-
-
-class Detection(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident as evaluation sees it; of a campaign, one for each member. Times are epoch milliseconds."""
-
-    incident_id: str
-    entity_type: str
-    entity_id: str
-    account_id: str
-    opened_at: int
-    detected_at: int
-    ended_at: int
-    severity: str
-    status: str
-    peak_score: float
 
 
 class KindResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,21 +105,13 @@ def evaluate(
     With the days on which each account of the run called there are intervals; with the days of the run, alerts per day.
     """
     extracting = [label for label in labels if label.kind not in HONEST_KINDS]
-    seen = [label for label in extracting if _tokens(usage, label, None) is not None]
-    by_account: dict[str, list[Detection]] = defaultdict(list)
-    for detection in detections:
-        by_account[detection.account_id].append(detection)
-    outcomes = [_outcome(label, by_account[label.account_id], usage) for label in seen]
-    kinds = sorted({label.kind for label in seen})
-    labels_of: dict[str, list[Label]] = defaultdict(list)
-    for label in extracting:
-        labels_of[label.account_id].append(label)
-    alerts = [one for one in detections if one.entity_type == "account"]
-    is_true = [any(_covers(label, one.detected_at) for label in labels_of[one.account_id]) for one in alerts]
-    wrong = [one for one, right in zip(alerts, is_true, strict=True) if not right]
+    outcomes = outcomes_of(labels, detections, usage)
+    kinds = sorted({one.label.kind for one in outcomes})
+    alerts = judged_alerts(labels, detections)
+    wrong = [one for one, right in alerts if not right]
     false = len(wrong)
     true = len(alerts) - false
-    intervals = _intervals(kinds, outcomes, list(zip(alerts, is_true, strict=True)), days_of)
+    intervals = bootstrap(list(account_sums(outcomes, alerts, days_of).values()), _ratios(kinds)) if days_of else {}
     results = [_result(kind, [one for one in outcomes if one.label.kind == kind], intervals) for kind in kinds]
     results.append(_result(ALL, outcomes, intervals))
     told = {one.incident_id: one.detected_at for one in reversed(detections)}
@@ -153,19 +127,15 @@ def evaluate(
         false_alerts_by_kind=_by_honest_kind(wrong, labels),
         account_days=account_days,
         false_alerts_per_1000_account_days=1000 * false / account_days if account_days else None,
-        labels_not_seen=len(extracting) - len(seen),
+        labels_not_seen=len(extracting) - len(outcomes),
         labels_of_unknown_accounts=0 if days_of is None else sum(one.account_id not in days_of for one in labels),
         precision_interval=intervals.get("precision"),
         false_alerts_interval=intervals.get("false alerts"),
-        severities=_severities(alerts, is_true),
+        severities=_severities(alerts),
         days=days,
         alerts_per_day=len(told) / days if days else None,
         alerts_by_day=dict(sorted(by_day.items())),
     )
-
-
-def _covers(label: Label, detected_at: int) -> bool:
-    return label.start <= detected_at <= label.end + DAY_MS
 
 
 def _by_honest_kind(alerts: Sequence[Detection], labels: Sequence[Label]) -> dict[str, int]:
@@ -176,44 +146,12 @@ def _by_honest_kind(alerts: Sequence[Detection], labels: Sequence[Label]) -> dic
     counts = Counter(
         kind
         for one in alerts
-        for kind in {label.kind for label in honest[one.account_id] if _covers(label, one.detected_at)}
+        for kind in {label.kind for label in honest[one.account_id] if covers(label, one.detected_at)}
     )
     return dict(sorted(counts.items()))
 
 
-def _first_alert(label: Label, detections: Sequence[Detection]) -> int | None:
-    times = [one.detected_at for one in detections if _covers(label, one.detected_at)]
-    return min(times) if times else None
-
-
-def _tokens(usage: Usage, label: Label, until: int | None) -> int | None:
-    # Output tokens within the label's time and before `until`; None when the account made no call within it.
-    minutes = [(minute, tokens) for minute, tokens in usage.get(label.account_id, ()) if _within(label, minute)]
-    if not minutes:
-        return None
-    return sum(tokens for minute, tokens in minutes if until is None or minute < until)
-
-
-def _within(label: Label, minute: int) -> bool:
-    return label.start - 60_000 < minute <= label.end
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What became of a label: its first alert, and the output tokens that had gone by then, of all."""
-
-    label: Label
-    alert: int | None
-    gone: int
-    total: int
-
-
-def _outcome(label: Label, detections: Sequence[Detection], usage: Usage) -> _Outcome:
-    alert = _first_alert(label, detections)
-    return _Outcome(label, alert, _tokens(usage, label, alert) or 0, _tokens(usage, label, None) or 0)
-
-
-def _result(kind: str, outcomes: Sequence[_Outcome], intervals: Mapping[str, Interval | None]) -> KindResult:
+def _result(kind: str, outcomes: Sequence[Outcome], intervals: Mapping[str, Interval | None]) -> KindResult:
     hours = sorted((one.alert - one.label.start) / 3_600_000 for one in outcomes if one.alert is not None)
     shares = [one.gone / one.total for one in outcomes if one.total]
     total = sum(one.total for one in outcomes)
@@ -231,9 +169,9 @@ def _result(kind: str, outcomes: Sequence[_Outcome], intervals: Mapping[str, Int
     )
 
 
-def _severities(alerts: Sequence[Detection], is_true: Sequence[bool]) -> tuple[SeverityResult, ...]:
-    counts, right = Counter(one.severity for one in alerts), Counter[str]()
-    for one, true in zip(alerts, is_true, strict=True):
+def _severities(alerts: Sequence[tuple[Detection, bool]]) -> tuple[SeverityResult, ...]:
+    counts, right = Counter(one.severity for one, _ in alerts), Counter[str]()
+    for one, true in alerts:
         right[one.severity] += true
     return tuple(
         SeverityResult(severity=name, incidents=counts[name], true=right[name], precision=right[name] / counts[name])
@@ -241,27 +179,10 @@ def _severities(alerts: Sequence[Detection], is_true: Sequence[bool]) -> tuple[S
     )
 
 
-def _intervals(
-    kinds: Sequence[str],
-    outcomes: Sequence[_Outcome],
-    alerts: Sequence[tuple[Detection, bool]],
-    days_of: Mapping[str, int] | None,
-) -> dict[str, Interval | None]:
-    # Sums of each account; its labels, alerts and days come and go together when accounts are drawn.
-    if not days_of:
-        return {}
-    ratios = {
+def _ratios(kinds: Sequence[str]) -> dict[str, Ratio]:
+    return {
         "precision": Ratio("true", "alerts", law="share"),
         "false alerts": Ratio("false", "days", 1000.0, "rate"),
         **{f"recall of {kind}": Ratio(f"found {kind}", f"labels {kind}", law="share") for kind in (*kinds, ALL)},
         **{f"leaked of {kind}": Ratio(f"gone {kind}", f"tokens {kind}") for kind in (*kinds, ALL)},
     }
-    sums: dict[str, Counter[str]] = {account: Counter(days=days) for account, days in days_of.items()}
-    for alert, right in alerts:
-        if alert.account_id in sums:
-            sums[alert.account_id].update({"alerts": 1, "true" if right else "false": 1})
-    for one in outcomes:
-        for kind in (one.label.kind, ALL):
-            counted = {"labels": 1, "found": int(one.alert is not None), "gone": one.gone, "tokens": one.total}
-            sums[one.label.account_id].update({f"{name} {kind}": value for name, value in counted.items()})
-    return bootstrap(list(sums.values()), ratios)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 #: Draws of as many accounts as there are, and the part of them that an interval holds.
 DRAWS = 2000
@@ -21,6 +22,18 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 
     low: float
     high: float
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure of two runs."""
+
+    a: float
+    b: float
+    low: float
+    """The middle 95% of b - a over draws of accounts."""
+    high: float
+    p: float
+    """How likely so large a difference is where there is none."""
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -43,15 +56,9 @@ def bootstrap(
     A share of 0 or 1, and a rate of 0, are the same in every draw: there the exact intervals of the binomial (Clopper and Pearson
     1934, accounts being the trials) and the Poisson law (Garwood 1936) stand in.
     """
-    names = sorted({name for ratio in ratios.values() for name in (ratio.over, ratio.under)})
     if not accounts:
         return dict.fromkeys(ratios)
-    table = np.array([[one.get(name, 0) for name in names] for one in accounts], np.float64)
-    # Accounts with the same sums may stand for each other: how often each sort is drawn is all that matters.
-    sorts, counts = np.unique(table, axis=0, return_counts=True)
-    random = np.random.default_rng(seed)
-    drawn = random.multinomial(len(accounts), counts / counts.sum(), size=DRAWS) @ sorts
-    column = {name: drawn[:, index] for index, name in enumerate(names)}
+    names, table, column = _draws(accounts, ratios.values(), seed)
     found: dict[str, Interval | None] = {}
     for name, ratio in ratios.items():
         some = column[ratio.under] > 0
@@ -65,6 +72,60 @@ def bootstrap(
         else:
             found[name] = None
     return found
+
+
+def differences(
+    accounts: Sequence[Mapping[str, int]], pairs: Mapping[str, tuple[Ratio, Ratio]], seed: int = _SEED
+) -> dict[str, Difference | None]:
+    """How far the second ratio of each pair lies from the first, both from the same draws of accounts: a paired bootstrap.
+
+    The p-value is twice the share of draws on the rarer side of no difference (Efron and Tibshirani 1993, chapter 15.4), 1 at
+    most. None where one of the ratios has nothing below the line.
+    """
+    if not accounts:
+        return dict.fromkeys(pairs)
+    names, table, column = _draws(accounts, [ratio for pair in pairs.values() for ratio in pair], seed)
+    totals = dict(zip(names, table.sum(axis=0).tolist(), strict=True))
+    found: dict[str, Difference | None] = {}
+    for name, (first, second) in pairs.items():
+        if not totals[first.under] or not totals[second.under]:
+            found[name] = None
+            continue
+        some = (column[first.under] > 0) & (column[second.under] > 0)
+        a, b = (one.factor * column[one.over][some] / column[one.under][some] for one in (first, second))
+        low, high = np.quantile(b - a, [_TAIL, 1 - _TAIL]).tolist()
+        rarer = min(int((b <= a).sum()), int((b >= a).sum()))
+        found[name] = Difference(
+            a=first.factor * totals[first.over] / totals[first.under],
+            b=second.factor * totals[second.over] / totals[second.under],
+            low=low,
+            high=high,
+            p=min(1.0, 2 * (rarer + 1) / (a.size + 1)),
+        )
+    return found
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """The exact two-sided p-value of McNemar's test (1947): as many or more would fall to one side, were it a coin's toss.
+
+    `only_a` and `only_b` are those that one of two methods found and the other did not.
+    """
+    tossed, fewer = only_a + only_b, min(only_a, only_b)
+    ways: int = sum(math.comb(tossed, count) for count in range(fewer + 1))
+    return min(1.0, math.ldexp(ways, 1 - tossed))
+
+
+def _draws(
+    accounts: Sequence[Mapping[str, int]], ratios: Iterable[Ratio], seed: int
+) -> tuple[list[str], NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    # The names of the sums, the sums of each account, and those of each draw by name.
+    names = sorted({name for ratio in ratios for name in (ratio.over, ratio.under)})
+    table = np.array([[one.get(name, 0) for name in names] for one in accounts], np.float64)
+    # Accounts with the same sums may stand for each other: how often each sort is drawn is all that matters.
+    sorts, counts = np.unique(table, axis=0, return_counts=True)
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(len(accounts), counts / counts.sum(), size=DRAWS) @ sorts
+    return names, table, {name: drawn[:, index] for index, name in enumerate(names)}
 
 
 def _at_edge(ratio: Ratio, over: float, under: float, accounts: int) -> Interval | None:

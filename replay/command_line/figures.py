@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from statistics import median
 
 from pipeline.command_line.show import print_lines, print_table
-from replay.compare import Comparison
+from replay.compare import Comparison, ScoreShift
 from replay.evaluate import Detection, Evaluation
 from replay.intervals import Interval
 from replay.matching import MatchedIncident
@@ -81,11 +82,12 @@ def print_difference(
     name: str, matched: Sequence[MatchedIncident], gained: Sequence[Detection], lost: Sequence[Detection]
 ) -> None:
     """Print which incidents `name` gained and lost, and how many it detected earlier or later."""
-    earlier, later = sum(one.later_ms < 0 for one in matched), sum(one.later_ms > 0 for one in matched)
+    hours = [one.later_ms / 3_600_000 for one in matched]
+    earlier, later = [-one for one in hours if one < 0], [one for one in hours if one > 0]
     print_lines(
         [
-            f"incidents: {len(matched)} in both, {len(gained)} gained, {len(lost)} lost; "
-            f"of those in both {earlier} detected earlier, {later} later by {name}"
+            f"incidents: {len(matched)} in both, {len(gained)} gained, {len(lost)} lost; of those in both "
+            f"{len(earlier)} detected earlier{_median_hours(earlier)}, {len(later)} later{_median_hours(later)} by {name}"
         ]
     )
     for title, incidents in (("gained", gained), ("lost", lost)):
@@ -104,13 +106,22 @@ def print_comparison(found: Comparison) -> None:
     print_table(f"{found.a} and {found.b}", ("", found.a, found.b), counts)
     print_lines(
         [
-            f"call scores: {found.call_scores.changed:,} of {found.call_scores.common:,} differ, by "
-            f"{found.call_scores.mean_shift:.4f} on average, {found.call_scores.largest_shift:.4f} at most",
-            f"window scores: {found.account_windows.changed:,} of {found.account_windows.common:,} differ, by "
-            f"{found.account_windows.mean_shift:.4f} on average, {found.account_windows.largest_shift:.4f} at most",
+            f"{name}: {shift.changed:,} of {shift.common:,} differ, by {shift.mean_shift:.4f} on average, "
+            f"{shift.largest_shift:.4f} at most{_middle(shift)}"
+            for name, shift in (("call scores", found.call_scores), ("window scores", found.account_windows))
         ]
     )
     print_difference(found.b, found.matched, found.gained, found.lost)
+
+
+def _middle(shift: ScoreShift) -> str:
+    if not shift.changed:
+        return ""
+    return f"; nine of ten between {shift.quantiles[1]:+.3f} and {shift.quantiles[-2]:+.3f}"
+
+
+def _median_hours(hours: Sequence[float]) -> str:
+    return f" ({median(hours):.1f} hours in the median)" if hours else ""
 
 
 def _interval(found: Interval | None, factor: float = 1.0) -> str:

@@ -13,6 +13,7 @@ from pipeline.settings import EngineSettings, IncidentSettings, Settings, Settin
 from pipeline.store.client import Store, connect
 from pipeline.store.migrate import migrate
 from pipeline.store.records import Label
+from replay.compare import load_and_compare
 from replay.decide import decide
 from replay.errors import ReplayError
 from replay.hours import hours_of
@@ -147,3 +148,40 @@ def test_runs_that_cannot_be_decided_anew(store: Store) -> None:
     store.command(copied("old", ", toDateTime64(0, 3, 'UTC') AS closed_by"))
     with pytest.raises(ReplayError, match="before evidence was stored"):
         list(hours_of(store, "old", named_from=1.0))
+
+
+def test_a_comparison_says_whose_evidence_moved_and_by_which_feature(store: Store) -> None:
+    """A copy of the run in which one account's novelty weighs twice, and another's incident came a day later."""
+    (moved, _), (late, _) = store.query_rows(
+        "SELECT entity_id, min(detected_at) FROM incidents WHERE run_id = 'plain' GROUP BY 1 ORDER BY 1 LIMIT 2"
+    )
+    store.command(
+        f"INSERT INTO account_windows SELECT * REPLACE ('copy' AS run_id, if(account_id = '{moved}' AND window_s = 3600 AND "
+        "evidence >= 1, evidence * 2, evidence) AS evidence) FROM account_windows WHERE account_windows.run_id = 'plain'"
+    )
+    store.command(
+        f"INSERT INTO incidents SELECT * REPLACE ('copy' AS run_id, if(entity_id = '{late}', detected_at + INTERVAL 1 HOUR, "
+        "detected_at) AS detected_at) FROM incidents FINAL WHERE incidents.run_id = 'plain'"
+    )
+    store.command(
+        "INSERT INTO call_scores SELECT * REPLACE ('copy' AS run_id, score / 2 AS score) FROM call_scores "
+        "WHERE call_scores.run_id = 'plain'"
+    )
+    labels = [Label(account_id=one, start=0, end=2_000_000_000_000, kind="heavy") for one in (moved, late)]
+    found = load_and_compare(store, "plain", "copy", labels)
+    assert (found.later, found.earlier, found.median_hours_later) == (1, 0, 1.0)
+    assert found.accounts_changed == 1
+    by_account = {one.account_id: one for one in found.accounts}
+    assert by_account.keys() == {moved, late}
+    assert (by_account[late].incidents, by_account[late].hours_changed, by_account[late].features) == ("later", 0, ())
+    changed = by_account[moved]
+    assert changed.hours_changed > 0
+    assert changed.peak_b == pytest.approx(2 * changed.peak_a)
+    assert len(changed.features) == 3
+    assert changed.features[0].nats >= changed.features[1].nats > 0
+    assert found.call_scores.changed > 0.9 * found.call_scores.common
+    assert found.call_scores.quantiles[0] == pytest.approx(-0.5, abs=0.02)
+    assert found.significance is not None
+    assert (found.significance.labelled_accounts, found.significance.recall_p) == (2, 1.0)
+    assert found.significance.leaked is not None
+    assert found.significance.leaked.b > found.significance.leaked.a

@@ -7,7 +7,8 @@ from test_replay_evaluate import alert, label, usage
 
 from replay.curve import curve
 from replay.evaluate import evaluate
-from replay.intervals import Ratio, bootstrap
+from replay.intervals import Ratio, bootstrap, differences, mcnemar
+from replay.significance import significance
 
 RECALL = {"recall": Ratio("found", "labels")}
 
@@ -100,3 +101,53 @@ def test_long_curves_are_thinned_from_the_lowest_thresholds() -> None:
     assert found.points[-1].recall == 1.0
     whole = curve([1.0] * 10, [0.0] * 10)
     assert whole.average_precision == 1.0
+
+
+def test_the_exact_test_of_mcnemar() -> None:
+    # Two-sided binomial probabilities of a fair coin.
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(0, 6) == mcnemar(6, 0) == pytest.approx(2 / 64)
+    assert mcnemar(2, 8) == pytest.approx(2 * (1 + 10 + 45) / 1024)
+    assert mcnemar(5, 5) == 1.0
+
+
+def test_paired_draws_see_a_difference_that_unpaired_intervals_hide() -> None:
+    # Each account leaks a little less in the second run, however different accounts are.
+    accounts = [{"a gone": 10 * n, "b gone": 10 * n - 3, "a all": 1000, "b all": 1000} for n in range(1, 41)]
+    ratios = (Ratio("a gone", "a all"), Ratio("b gone", "b all"))
+    found = differences(accounts, {"leaked": ratios})["leaked"]
+    assert found is not None
+    assert (found.b - found.a, found.low, found.high) == pytest.approx((-0.003, -0.003, -0.003))
+    assert found.p < 0.01
+    alone = bootstrap(accounts, {"a": ratios[0], "b": ratios[1]})
+    assert alone["a"] is not None
+    assert alone["b"] is not None
+    assert alone["a"].low < alone["b"].high
+    same = differences(accounts, {"leaked": (ratios[0], ratios[0])})["leaked"]
+    assert same is not None
+    assert same.p == 1.0
+
+
+def test_runs_are_compared_over_the_accounts_that_both_saw() -> None:
+    def of(found: int, false: int) -> dict[str, int]:
+        return {
+            "days": 10,
+            "labels all": 1,
+            "found all": found,
+            "gone all": 5,
+            "tokens all": 9,
+            "alerts": 1,
+            "false": false,
+        }
+
+    a = {f"acc{n}": of(found=int(n < 3), false=0) for n in range(10)}
+    b = {f"acc{n}": of(found=int(n < 9), false=int(n > 8)) for n in range(1, 10)} | {"new": {"days": 4}}
+    found = significance(a, b)
+    assert (found.labelled_accounts, found.found_by_a_only, found.found_by_b_only) == (9, 0, 6)
+    assert found.recall_p == mcnemar(0, 6)
+    assert found.recall is not None
+    assert (found.recall.a, found.recall.b) == pytest.approx((0.3, 8 / 9))
+    assert found.recall.low > 0
+    assert found.false_alerts is not None
+    assert found.false_alerts.b == pytest.approx(1000 / 94)
+    assert significance({}, {}).recall is None

@@ -13,7 +13,7 @@ from replay.calibration import read_calibration
 from replay.curve import read_curve
 from replay.errors import ReplayError
 from replay.evaluation import DAY_MS, Detection, Evaluation, KindResult, Usage, evaluate
-from replay.outcomes import account_sums, judged_alerts, outcomes_of
+from replay.outcomes import account_sums, clipped, judged_alerts, outcomes_of
 from replay.queries import query
 from replay.truth import HONEST_KINDS
 from replay.window import Window
@@ -51,7 +51,7 @@ def evaluate_run(
 ) -> Evaluation:
     """Evaluate detections, those of a run or others, by what the run saw; within a window of time if there is one.
 
-    Labels are then taken as if they began and ended with it. With `thorough` the curve and the calibration are there too, which
+    With `thorough` the curve and the calibration are there too, which
     read every score of the run. Raises `ReplayError` when the run has no windows there.
     """
     inside = window or Window()
@@ -62,19 +62,21 @@ def evaluate_run(
             f"run {run_id} has no closed windows{' within the time' if window else ''}: "
             "check the name with `stillwatch sql`, or replay it first"
         )
-    clipped = labels if window is None else _clipped(labels, window)
     found = evaluate(
         run_id,
-        clipped,
-        [one for one in detections if one.detected_at in inside],
-        read_usage(store, run_id, {label.account_id for label in clipped}, inside),
+        labels,
+        detections,
+        read_usage(store, run_id, {label.account_id for label in labels}, inside),
         sum(days_of.values()),
         days_of=days_of,
         days=store.query_rows(query("run_days"), within)[0][0],
+        window=window,
     )
     if not thorough:
         return found
-    extracting = [label for label in clipped if label.kind not in HONEST_KINDS and label.account_id in days_of]
+    extracting = [
+        label for label in clipped(labels, inside) if label.kind not in HONEST_KINDS and label.account_id in days_of
+    ]
     return msgspec.structs.replace(
         found,
         curve=read_curve(store, run_id, extracting, inside),
@@ -89,17 +91,6 @@ def sums_of_run(
     days_of = dict(store.query_rows(query("account_days"), {"run_id": run_id, **Window().bounds}))
     usage = read_usage(store, run_id, {label.account_id for label in labels})
     return account_sums(outcomes_of(labels, detections, usage), judged_alerts(labels, detections), days_of)
-
-
-def _clipped(labels: Sequence[Label], window: Window) -> list[Label]:
-    bounds = window.bounds
-    clipped = [
-        msgspec.structs.replace(
-            label, start=max(label.start, bounds["from_ms"]), end=min(label.end, bounds["to_ms"] - 1)
-        )
-        for label in labels
-    ]
-    return [label for label in clipped if label.start <= label.end]
 
 
 def read_detections(store: Store, run_id: str) -> list[Detection]:

@@ -18,7 +18,20 @@ from pipeline.store.records import Label
 from replay.calibration import Calibration
 from replay.curve import Curve
 from replay.intervals import Interval, Ratio, bootstrap
-from replay.outcomes import ALL, DAY_MS, Detection, Outcome, Usage, account_sums, covers, judged_alerts, outcomes_of
+from replay.outcomes import (
+    ALL,
+    DAY_MS,
+    Detection,
+    Outcome,
+    Usage,
+    account_sums,
+    carried_over,
+    clipped,
+    covers,
+    judged_alerts,
+    outcomes_of,
+)
+from replay.window import Window
 
 __all__ = ["ALL", "DAY_MS", "Detection", "Evaluation", "KindResult", "SeverityResult", "Usage", "evaluate"]
 
@@ -99,13 +112,21 @@ def evaluate(
     *,
     days_of: Mapping[str, int] | None = None,
     days: int = 0,
+    window: Window | None = None,
 ) -> Evaluation:
     """Compare detections with labels. Pure; `usage` needs the labelled accounts only.
 
-    With the days on which each account of the run called there are intervals; with the days of the run, alerts per day.
+    With the days on which each account of the run called there are intervals; with the days of the run, alerts per day. Within a
+    window labels are taken as if they began and ended with it, an account that was detected before is known when it begins, and
+    other alerts are those that were detected in it; usage and days are then to be of the window.
     """
-    extracting = [label for label in labels if label.kind not in HONEST_KINDS]
-    outcomes = outcomes_of(labels, detections, usage)
+    everything, known = detections, list[Detection]()
+    if window is not None:
+        detections = [one for one in everything if one.detected_at in window]
+        known = carried_over(labels, everything, window)
+    within = labels if window is None else clipped(labels, window)
+    extracting = [label for label in within if label.kind not in HONEST_KINDS]
+    outcomes = outcomes_of(within, [*known, *detections], usage)
     kinds = sorted({one.label.kind for one in outcomes})
     alerts = judged_alerts(labels, detections)
     wrong = [one for one, right in alerts if not right]
@@ -128,7 +149,7 @@ def evaluate(
         account_days=account_days,
         false_alerts_per_1000_account_days=1000 * false / account_days if account_days else None,
         labels_not_seen=len(extracting) - len(outcomes),
-        labels_of_unknown_accounts=0 if days_of is None else sum(one.account_id not in days_of for one in labels),
+        labels_of_unknown_accounts=0 if days_of is None else sum(one.account_id not in days_of for one in within),
         precision_interval=intervals.get("precision"),
         false_alerts_interval=intervals.get("false alerts"),
         severities=_severities(alerts),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.engine.verdicts import AccountWindows
+from pipeline.event.hashing import hash_repeated
 from pipeline.incidents.incident import Reason
 from pipeline.store.client import Store
 from replay.errors import ReplayError
@@ -59,6 +61,25 @@ def hours_of(store: Store, run_id: str, *, named_from: float) -> Iterator[Hours]
         yield from _by_partition(store.query_arrow(query("evidence_of_day"), parameters))
 
 
+def hours_of_verdicts(windows: AccountWindows) -> Hours | None:
+    """The hours among windows that an engine has just closed; None where there are none."""
+    found = windows.hours
+    if found is None or not found.row.size:
+        return None
+    names = [windows.account_id[row] for row in found.row.tolist()]
+    return Hours(
+        partition=found.partition,
+        account=hash_repeated(names),
+        start=windows.window_start[found.row],
+        evidence=found.evidence.astype(np.float64),
+        output_tokens=windows.output_tokens[found.row],
+        account_calls=found.account_calls,
+        closed_by=found.closed_by,
+        account_id=names,
+        reasons=found.reasons.__getitem__,
+    )
+
+
 class _Texts(Sequence[str]):
     """Texts of a column, made when they are asked for."""
 
@@ -77,6 +98,16 @@ class _Texts(Sequence[str]):
             return [self[at] for at in range(*index.indices(len(self)))]
         text: str = self._column[int(self._order[index])].as_py()
         return text
+
+
+class _Reasons:
+    """Reasons of a column, made when they are asked for."""
+
+    def __init__(self, column: pa.Array[Any], order: Int64) -> None:
+        self._column, self._order = column, order
+
+    def __call__(self, row: int) -> Sequence[Reason]:
+        return [Reason(*one.values()) for one in self._column[int(self._order[row])].as_py()]
 
 
 def _by_partition(found: pa.Table) -> Iterator[Hours]:
@@ -102,11 +133,6 @@ def _by_partition(found: pa.Table) -> Iterator[Hours]:
 
 
 def _hours(columns: dict[str, Any], numbers: dict[str, NDArray[Any]], rows: Int64) -> Hours:
-    stored = columns["evidence_reasons"]
-
-    def reasons(row: int) -> Sequence[Reason]:
-        return [Reason(*one.values()) for one in stored[int(rows[row])].as_py()]
-
     return Hours(
         partition=int(numbers["partition"][rows[0]]),
         account=numbers["account"][rows],
@@ -116,5 +142,5 @@ def _hours(columns: dict[str, Any], numbers: dict[str, NDArray[Any]], rows: Int6
         account_calls=numbers["account_calls"][rows].astype(np.int64),
         closed_by=numbers["closed_by"][rows].astype(np.int64),
         account_id=_Texts(columns["account_id"], rows),
-        reasons=reasons,
+        reasons=_Reasons(columns["evidence_reasons"], rows),
     )

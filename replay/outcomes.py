@@ -10,6 +10,7 @@ import msgspec
 
 from pipeline.incidents.honest import HONEST_KINDS
 from pipeline.store.records import Label
+from replay.window import Window
 
 DAY_MS = 86_400_000
 ALL = "all"
@@ -41,6 +42,32 @@ class Outcome:
     alert: int | None
     gone: int
     total: int
+
+
+def clipped(labels: Sequence[Label], window: Window) -> list[Label]:
+    """The labels that lie within a window at least in part, as if they began and ended with it."""
+    bounds = window.bounds
+    inside = [
+        msgspec.structs.replace(
+            label, start=max(label.start, bounds["from_ms"]), end=min(label.end, bounds["to_ms"] - 1)
+        )
+        for label in labels
+    ]
+    return [label for label in inside if label.start <= label.end]
+
+
+def carried_over(labels: Sequence[Label], detections: Sequence[Detection], window: Window) -> list[Detection]:
+    """Detections of before a window that are about a label, as if they came when the window begins: what is known then."""
+    start = window.bounds["from_ms"]
+    before = [one for one in detections if one.detected_at < start]
+    accused: dict[str, list[Label]] = defaultdict(list)
+    for label in labels:
+        accused[label.account_id].append(label)
+    return [
+        msgspec.structs.replace(one, detected_at=start)
+        for one in before
+        if any(covers(label, one.detected_at) for label in accused[one.account_id])
+    ]
 
 
 def outcomes_of(labels: Sequence[Label], detections: Sequence[Detection], usage: Usage) -> list[Outcome]:

@@ -87,27 +87,24 @@ def what_if(
     `ReplayError` when the run has no stored evidence.
     """
     inside = window or Window()
-    decided = [
-        one
-        for one in decide(hours_of(store, run_id, named_from=incident.close_at), incident)
-        if one.detected_at in inside
-    ]
-    anew = [detection_of(one) for one in decided if one.status != SUPPRESSED]
-    stored = [one for one in read_detections(store, run_id) if one.detected_at in inside]
-    of_accounts = [one for one in stored if one.entity_type == "account"]
+    decided = decide(hours_of(store, run_id, named_from=incident.close_at), incident)
+    every = [detection_of(one) for one in decided if one.status != SUPPRESSED]
+    stored = read_detections(store, run_id)
     of_campaigns = [one for one in stored if one.entity_type != "account"]
+    anew = [one for one in every if one.detected_at in inside]
+    of_accounts = [one for one in stored if one.entity_type == "account" and one.detected_at in inside]
     pairs, gained, lost = match(of_accounts, anew)
     matched = tuple(MatchedIncident.of(one, other) for one, other in pairs)
     before = after = None
     if labels is not None:
         before = evaluate_run(store, run_id, labels, stored, window=window)
-        after = evaluate_run(store, run_id, labels, [*anew, *of_campaigns], window=window)
+        after = evaluate_run(store, run_id, labels, [*every, *of_campaigns], window=window)
     return WhatIf(
         run_id=run_id,
         changed=_changed(engine.incident, incident),
         incidents_before=len(of_accounts),
         incidents=len(anew),
-        suppressed=len(decided) - len(anew),
+        suppressed=sum(one.status == SUPPRESSED and one.detected_at in inside for one in decided),
         gained=tuple(gained),
         lost=tuple(lost),
         matched=matched,
@@ -118,15 +115,15 @@ def what_if(
     )
 
 
-def detection_of(incident: Incident) -> Detection:
-    """An account's incident as evaluation sees it."""
+def detection_of(incident: Incident, account_id: str | None = None, joined_at: int = 0) -> Detection:
+    """An incident as evaluation sees it; of a campaign, for a member since it was known to be one."""
     return Detection(
         incident_id=incident.incident_id,
         entity_type=incident.entity_type,
         entity_id=incident.entity_id,
-        account_id=incident.entity_id,
+        account_id=account_id or incident.entity_id,
         opened_at=incident.opened_at,
-        detected_at=incident.detected_at,
+        detected_at=max(incident.detected_at, joined_at),
         ended_at=incident.last_seen_at if incident.closed_at is None else incident.closed_at,
         severity=incident.severity,
         status=incident.status,

@@ -21,6 +21,9 @@ class Window:
     def __contains__(self, ts: int) -> bool:
         return (self.from_ms is None or ts >= self.from_ms) and (self.to_ms is None or ts < self.to_ms)
 
+    def __str__(self) -> str:
+        return "..".join("" if end is None else _text(end) for end in (self.from_ms, self.to_ms))
+
     @property
     def bounds(self) -> dict[str, int]:
         """Both ends as parameters of a query; where the window is open, the ends of ClickHouse's time."""
@@ -38,6 +41,17 @@ def window_of(start: str | None, end: str | None) -> Window:
     return window
 
 
+def window_between(text: str, option: str) -> Window:
+    """The window that ``FROM..TO`` names. Raises `ReplayError`, one line."""
+    start, dots, end = text.partition("..")
+    if not dots or not start or not end:
+        raise ReplayError(f"{option} {text!r}: write FROM..TO, as 2024-12-01..2024-12-15")
+    try:
+        return window_of(start, end)
+    except ReplayError as error:
+        raise ReplayError(f"{option} {text}: {error}") from None
+
+
 def moment(text: str) -> int:
     """Epoch milliseconds of RFC 3339, or of a date (its start); UTC where no zone is given. Raises `ValueError`."""
     parsed = datetime.fromisoformat(text)
@@ -51,3 +65,8 @@ def _milliseconds(text: str | None, option: str) -> int | None:
         return moment(text)
     except ValueError:
         raise ReplayError(f"{option} {text!r} is not a time: write 2024-12-01 or 2024-12-01T08:00:00Z") from None
+
+
+def _text(milliseconds: int) -> str:
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return at.date().isoformat() if milliseconds % 86_400_000 == 0 else at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -73,6 +73,7 @@ def print_sides(sides: Sequence[tuple[str, Evaluation]]) -> None:
         ("leaked", lambda one: _percent(one.kinds[-1].leaked)),
         ("false alerts", lambda one: str(one.false_alerts)),
         ("false alerts per 1,000 account-days", lambda one: _number(one.false_alerts_per_1000_account_days)),
+        ("alerts a day", lambda one: _number(one.alerts_per_day)),
     ]
     rows = [(name, *(show(one) for _, one in sides)) for name, show in figures]
     print_table("", ("against the labels", *(name for name, _ in sides)), rows, [False, *[True] * len(sides)])

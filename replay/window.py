@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 from replay.errors import ReplayError
 
+#: The year 2283, near which ClickHouse's DateTime64 in milliseconds may end.
+_END_MS = 9_877_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -18,6 +21,17 @@ class Window:
     def __contains__(self, ts: int) -> bool:
         return (self.from_ms is None or ts >= self.from_ms) and (self.to_ms is None or ts < self.to_ms)
 
+    def __str__(self) -> str:
+        return "..".join("" if end is None else _text(end) for end in (self.from_ms, self.to_ms))
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """Both ends as parameters of a query; where the window is open, the ends of ClickHouse's time."""
+        return {
+            "from_ms": 0 if self.from_ms is None else max(self.from_ms, 0),
+            "to_ms": _END_MS if self.to_ms is None else min(self.to_ms, _END_MS),
+        }
+
 
 def window_of(start: str | None, end: str | None) -> Window:
     """The window between two times as people write them. Raises `ReplayError` when it is none or empty."""
@@ -25,6 +39,17 @@ def window_of(start: str | None, end: str | None) -> Window:
     if window.from_ms is not None and window.to_ms is not None and window.from_ms >= window.to_ms:
         raise ReplayError(f"--from {start} is not before --to {end}: the window is empty")
     return window
+
+
+def window_between(text: str, option: str) -> Window:
+    """The window that ``FROM..TO`` names. Raises `ReplayError`, one line."""
+    start, dots, end = text.partition("..")
+    if not dots or not start or not end:
+        raise ReplayError(f"{option} {text!r}: write FROM..TO, as 2024-12-01..2024-12-15")
+    try:
+        return window_of(start, end)
+    except ReplayError as error:
+        raise ReplayError(f"{option} {text}: {error}") from None
 
 
 def moment(text: str) -> int:
@@ -40,3 +65,8 @@ def _milliseconds(text: str | None, option: str) -> int | None:
         return moment(text)
     except ValueError:
         raise ReplayError(f"{option} {text!r} is not a time: write 2024-12-01 or 2024-12-01T08:00:00Z") from None
+
+
+def _text(milliseconds: int) -> str:
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return at.date().isoformat() if milliseconds % 86_400_000 == 0 else at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.detectors.base import Float64, Int64
 from pipeline.detectors.compiled import with_room
 from pipeline.state import Saved, StateError
+from pipeline.state.saved import Array
 
 #: Shares of an account's scores that are to lie above 0.99 and 0.999, and how far a score that does, moves its level, in nats.
 _SHARES = (0.01, 0.001)
@@ -49,8 +50,12 @@ class AdaptiveLevels:
         """Put back what `save` gave. Raises `StateError` when it is of another kind."""
         if saved.rows is None or saved.rows.dtype != self._moved.dtype or saved.rows.shape[1:] != (2,):
             raise StateError("the adaptive levels are of another kind")
+        self.restore(slots, saved.rows)
+
+    def restore(self, slots: Int64, rows: Array) -> None:
+        """Put the levels of some accounts back."""
         self._moved = with_room(self._moved, int(slots.max(initial=-1)) + 1)
-        self._moved[slots] = saved.rows
+        self._moved[slots] = rows
 
 
 @numba.njit(cache=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.state import Saved
+from pipeline.state.saved import Array
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -50,3 +51,6 @@ class Detector(Protocol):
 
     def load(self, slots: Int64, saved: Saved) -> None:
         """Put back what `save` gave. Raises `pipeline.state.StateError` when it cannot be."""
+
+    def restore(self, slots: Int64, rows: Array) -> None:
+        """Put back the rows that `save` gave of some accounts, and nothing of what all share."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline.detectors.base import Float64, Int64, Judgement
 from pipeline.detectors.usual import Usual
 from pipeline.state import Saved, StateError
+from pipeline.state.saved import Array
 
 #: Empty windows that are learnt at most, one by one.
 MOST_ZEROS = 168
@@ -64,8 +65,12 @@ class CompiledDetector(ABC):
         if self._shared:
             self._state[...] = rows
         else:
-            self._state = with_room(self._state, int(slots.max(initial=-1)) + 1)
-            self._state[slots] = rows
+            self.restore(slots, rows)
+
+    def restore(self, slots: Int64, rows: Array) -> None:
+        """Put the models of some accounts back; see `Detector`."""
+        self._state = with_room(self._state, int(slots.max(initial=-1)) + 1)
+        self._state[slots] = rows
 
 
 def with_room(array: NDArray[Any], rows: int) -> NDArray[Any]:

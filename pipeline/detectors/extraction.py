@@ -24,6 +24,7 @@ from pipeline.detectors.evidence import EVIDENCE, PRIOR_LOG_ODDS, QUANTITY_NAMES
 from pipeline.detectors.extraction_loop import PEERS, judge_hours
 from pipeline.features.behaviour import BINS, MIXES, SUMS
 from pipeline.state import Saved, StateError
+from pipeline.state.saved import Array
 
 QUANTITIES = len(QUANTITY_NAMES)
 LINES = len(EVIDENCE)
@@ -120,13 +121,17 @@ class ExtractionDetector:
         latest, ordered, status = self._ranks
         if saved.rows is None or saved.rows.dtype != ACCOUNT or shared["latest"].shape != latest.shape:
             raise StateError(f"the state of detector {self.name} is of another kind")
-        self._make_room(int(slots.max(initial=-1)) + 1)
-        self._accounts[slots] = saved.rows
+        self.restore(slots, saved.rows)
         for name, array in zip(("weight", "mean", "variance"), self._peers, strict=True):
             array[...] = shared[name]
         latest[...], status[...] = shared["latest"], shared["status"]
         known = int(status[0])
         ordered[:, :known] = np.sort(latest[:, :known], axis=1)
+
+    def restore(self, slots: Int64, rows: Array) -> None:
+        """Put the rows of some accounts back; see `Detector`."""
+        self._make_room(int(slots.max(initial=-1)) + 1)
+        self._accounts[slots] = rows
 
     def _make_room(self, slots: int) -> None:
         old = self._accounts.size

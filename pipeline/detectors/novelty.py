@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.detectors.base import Float64, Int64, Judgement
 from pipeline.detectors.compiled import MOST_ZEROS, with_room
 from pipeline.state import Saved, StateError
+from pipeline.state.saved import Array
 
 #: Sizes of novelty are counted by octaves of the range: from all of it down to a thousandth. Less is nothing new.
 OCTAVES = 10
@@ -84,6 +85,10 @@ class NoveltyDetector:
         rows = saved.rows
         if rows is None or rows.dtype != self._state.dtype or rows.shape[1:] != self._state.shape[1:]:
             raise StateError(f"the state of detector {self.name} is of another kind")
+        self.restore(slots, rows)
+
+    def restore(self, slots: Int64, rows: Array) -> None:
+        """Put the rows of some accounts back; see `Detector`."""
         self._state = with_room(self._state, int(slots.max(initial=-1)) + 1)
         self._state[slots] = rows
 

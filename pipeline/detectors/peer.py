@@ -11,6 +11,7 @@ from pipeline.detectors.base import Float64, Int64, Judgement
 from pipeline.detectors.compiled import with_room
 from pipeline.detectors.location_scale import CLIP, CLIP_AFTER, PEER_PATIENCE, SCALE_FLOOR
 from pipeline.state import Saved, StateError
+from pipeline.state.saved import Array
 
 _MOMENTS = ("weight", "mean", "variance")
 
@@ -70,10 +71,14 @@ class PeerDetector:
         rows = saved.rows
         if rows is None or rows.dtype != self._own.dtype or rows.shape[1:] != self._own.shape[1:]:
             raise StateError(f"the state of detector {self.name} is of another kind")
-        self._own = with_room(self._own, int(slots.max(initial=-1)) + 1)
-        self._own[slots] = rows
+        self.restore(slots, rows)
         for name, array in zip(_MOMENTS, self._peers, strict=True):
             array[...] = saved.shared[name]
+
+    def restore(self, slots: Int64, rows: Array) -> None:
+        """Put the rows of some accounts back; see `Detector`."""
+        self._own = with_room(self._own, int(slots.max(initial=-1)) + 1)
+        self._own[slots] = rows
 
 
 @numba.njit(cache=True, inline="always")

@@ -12,6 +12,7 @@ from pipeline.detectors.compiled import MOST_ZEROS
 from pipeline.detectors.river_state import dump_model, load_model
 from pipeline.detectors.usual import Usual
 from pipeline.state import Saved
+from pipeline.state.saved import Array
 
 #: `score_one` and `learn_one` of a model, looked up once.
 _Model = tuple[Callable[..., Any], Callable[..., Any]]
@@ -77,9 +78,15 @@ class RiverDetector:
         if "model" in saved.shared:
             self._models[0] = _methods(load_model(saved.shared["model"].tobytes()))
         if saved.rows is not None:
-            for slot, row in zip(slots.tolist(), saved.rows.tolist(), strict=True):
-                if row:
-                    self._models[slot] = _methods(load_model(row))
+            self.restore(slots, saved.rows)
+
+    def restore(self, slots: Int64, rows: Array) -> None:
+        """Put the models of some accounts back; see `Detector`."""
+        for slot, row in zip(slots.tolist(), rows.tolist(), strict=True):
+            if row:
+                self._models[slot] = _methods(load_model(row))
+            else:
+                self._models.pop(slot, None)
 
     def _keys(self, slots: Int64) -> list[int]:
         keys: list[int] = [0] * slots.size if self._shared else slots.tolist()

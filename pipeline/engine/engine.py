@@ -6,7 +6,7 @@ whatever the batches. Information flows one way: events to windows, windows to i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -17,7 +17,7 @@ from pipeline.detectors.base import Detector
 from pipeline.detectors.build import EXTRACTION, build_detectors
 from pipeline.detectors.conformal import ConformalCalibrator
 from pipeline.engine.identity import AccountSlots, RecentIdentities
-from pipeline.engine.memory import Memory, Remembering
+from pipeline.engine.memory import Idle, Memory, Remembering
 from pipeline.engine.scoring import Scored, Scorer
 from pipeline.engine.verdicts import AccountWindows, CallScores, HourEvidence, Verdicts
 from pipeline.event.columns import EventBatch
@@ -26,18 +26,20 @@ from pipeline.features.extract import ClosedWindows, EventFeatures, close, extra
 from pipeline.features.layout import DISTINCT_NAMES, EVENT_FEATURE_NAMES, HOUR_LEVEL, SUM_NAMES, WINDOW_S
 from pipeline.features.links import AccountHours, ClosedHours, LinkAccumulator, Links
 from pipeline.features.signals import Signals
-from pipeline.features.state import load, make_room, new_state, save
+from pipeline.features.state import load, make_room, new_state, quiet, restore, save
 from pipeline.features.window import window_features
 from pipeline.incidents.incident import Incident, Reason
 from pipeline.incidents.suppression import Suppression
 from pipeline.incidents.tracker import SUPPRESSED, IncidentTracker, JudgedHours
 from pipeline.settings import DetectorSettings, EngineSettings
 from pipeline.state import EngineState
+from pipeline.state.saved import Array
 
 Int64 = NDArray[np.int64]
 
 #: Of a detector that gives no log-odds, a score counts as evidence by its rarity in nats beyond this: one hour in 55.
 _ORDINARY_NATS = 4.0
+_DAY_MS = 86_400_000
 
 
 class Engine:
@@ -86,7 +88,12 @@ class Engine:
     @property
     def accounts(self) -> int:
         """Accounts seen."""
-        return len(self._slots)
+        return self._slots.resident + self._slots.evicted
+
+    @property
+    def resident(self) -> int:
+        """Accounts in memory."""
+        return self._slots.resident
 
     def process(self, batch: EventBatch) -> Verdicts:
         """Take the next events of the partition in; the verdicts on them and on what they let close."""
@@ -139,6 +146,38 @@ class Engine:
         """
         return self._memory.load(states)
 
+    def idle(self, most: int) -> Idle:
+        """At most `most` accounts that may leave memory, the longest idle first, and what is remembered of them.
+
+        They are idle for `engine.idle_account_s`, or more than `engine.resident_accounts` are in memory; they are as they
+        were last saved, and nothing of them is open: no window, no hour, no incident, so nothing will be told of them before
+        they come again. They stay until `evict`.
+        """
+        slots = np.flatnonzero(self._slots.owned(np.arange(len(self._slots))))
+        last = self._features.accounts["last_ts"][slots]
+        order = np.argsort(last, kind="stable")
+        beyond = max(self._slots.resident - self.settings.resident_accounts, 0)
+        by_age = int(np.sum(last < self.time - self.settings.idle_account_s * 1000))
+        # Those of the day that is open have windows open.
+        done = int(np.sum(last < self.watermark // _DAY_MS * _DAY_MS))
+        return self._memory.idle(slots[order[: min(max(beyond, by_age), done)]], most)
+
+    def evict(self, idle: Idle) -> int:
+        """What `idle` gave is in the store: let those accounts leave memory that have not called since; how many did."""
+        return self._memory.evict(idle)
+
+    def absent(self, account_ids: Sequence[str]) -> list[str]:
+        """Those of the accounts that left memory; `restore` them before `process` gets events of theirs."""
+        return self._slots.absent(account_ids)
+
+    def restore(self, accounts: list[str], parts: Mapping[str, tuple[str, Array]]) -> None:
+        """Take accounts that are `absent` back as they left: `parts` as `idle` gave them. Raises `StateError`."""
+        self._memory.restore(accounts, parts)
+
+    def elsewhere(self, accounts: Sequence[str]) -> None:
+        """After `load`: what is remembered of these accounts is in the store, unless a state that was loaded has it."""
+        self._slots.elsewhere(accounts)
+
     def _parts(self) -> dict[str, Remembering]:
         features, identities, settings = self._features, self._identities, self.settings
         of_identities = f"{settings.deduplication_events} events, {settings.deduplication_s} s"
@@ -147,12 +186,16 @@ class Engine:
                 f"allowed_lateness_s {settings.allowed_lateness_s}",
                 lambda slots, _: save(features, slots),
                 lambda slots, saved: load(features, slots, saved),
+                lambda slots, rows: restore(features, slots, rows),
+                lambda slots: quiet(features, slots),
                 needed=True,
             ),
             "links": Remembering(
                 f"allowed_lateness_s {settings.allowed_lateness_s}",
                 lambda slots, _: self._links.save(slots),
                 self._links.load,
+                self._links.restore,
+                self._links.quiet,
             ),
             "identities": Remembering(
                 of_identities,
@@ -163,6 +206,8 @@ class Engine:
                 f"detector {settings.incident.detector}",
                 lambda slots, _: self._incidents.save(slots),
                 self._incidents.load,
+                self._incidents.restore,
+                self._incidents.quiet,
             ),
         }
         settings_of = {one.name: msgspec.json.encode(one).decode() for one in settings.detectors}
@@ -275,7 +320,7 @@ def _apart(changes: list[Incident]) -> tuple[list[Incident], list[Incident]]:
 
 
 def _by_account(remembered: Detector | AdaptiveLevels, settings: str) -> Remembering:
-    return Remembering(settings, lambda slots, _: remembered.save(slots), remembered.load)
+    return Remembering(settings, lambda slots, _: remembered.save(slots), remembered.load, remembered.restore)
 
 
 def _calibration(calibrator: ConformalCalibrator, settings: str) -> Remembering:

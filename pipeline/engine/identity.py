@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numba
 import numpy as np
@@ -12,36 +12,127 @@ from pipeline.event.hashing import mix
 from pipeline.state import Saved
 
 _CURRENT, _USED, _SINCE = 0, 1, 2
+#: In place of slot + 1, of an account that is in the store and not in memory.
+_ELSEWHERE = -1
 
 
 class AccountSlots:
-    """Slots for accounts, given out in the order of their first events.
+    """Slots for accounts, given out in the order of their first events; those of accounts that left memory are given out again.
 
     Accounts are looked up by Python's 64-bit hash of their ids (SipHash under a key of the process, so nobody can choose ids
     that collide) in a table with open addressing: a dictionary of a million ids costs four reads of memory far apart, this
-    one. Two of a million accounts share a hash with a probability of 3e-8.
+    one. Two of a million accounts share a hash with a probability of 3e-8. The table also holds, without their ids, the
+    accounts that are in the store and not in memory, so that a new account is known for one without a look there.
     """
 
     def __init__(self) -> None:
         self.account_of: list[str] = []
-        # Hash and slot + 1 of each entry; 0 marks a free one.
+        """The account of each slot; empty for a free slot."""
+        self.evicted = 0
+        """Accounts that are in the store and not in memory."""
+        self._free: list[int] = []
+        self._renamed: set[int] = set()
+        # Hash and slot + 1 of each entry, `_ELSEWHERE` for one that is not in memory; 0 marks a free one.
         self._table = np.zeros((2048, 2), np.int64)
 
     def __len__(self) -> int:
+        """Slots there are, free ones too."""
         return len(self.account_of)
 
+    @property
+    def resident(self) -> int:
+        """Accounts in memory."""
+        return len(self) - len(self._free)
+
     def of(self, account_ids: Sequence[str]) -> NDArray[np.int64]:
-        """The slot of each account; new accounts get the next ones."""
+        """The slot of each account; new accounts get free ones or the next. Raises KeyError for one that is in the store."""
         count = len(account_ids)
-        self._make_room(len(self) + count)
+        self._make_room(count)
         slots = np.empty(count, np.int64)
-        hashes = np.fromiter(map(hash, account_ids), np.int64, count)
-        for index in _find_or_add(self._table, hashes, len(self), slots).tolist():
-            self.account_of.append(account_ids[index])
+        new = _find_or_add(self._table, _hashes(account_ids), self._next(count), slots)
+        for index in new.tolist():
+            self._hand_out(int(slots[index]), account_ids[index])
+        if slots.size and slots.min() < 0:
+            raise KeyError(f"the account {account_ids[int(slots.argmin())]} is in the store and must be restored first")
         return slots
 
-    def _make_room(self, accounts: int) -> None:
+    def absent(self, account_ids: Sequence[str]) -> list[str]:
+        """Those of the accounts that are in the store and not in memory, each once."""
+        if not self.evicted:
+            return []
+        found = _find(self._table, _hashes(account_ids))
+        return list(dict.fromkeys(account_ids[index] for index in np.flatnonzero(found == _ELSEWHERE).tolist()))
+
+    def evict(self, slots: NDArray[np.int64]) -> None:
+        """Let the accounts of `slots` leave; the slots are free."""
+        _point(
+            self._table, _hashes([self.account_of[slot] for slot in slots.tolist()]), np.full_like(slots, _ELSEWHERE)
+        )
+        for slot in slots.tolist():
+            self.account_of[slot] = ""
+            self._free.append(slot)
+            self._renamed.add(slot)
+        self.evicted += int(slots.size)
+
+    def restore(self, account_ids: Sequence[str]) -> NDArray[np.int64]:
+        """Slots for accounts that `absent` named."""
+        slots = self._next(len(account_ids))
+        _point(self._table, _hashes(account_ids), slots + 1)
+        for slot, account_id in zip(slots.tolist(), account_ids, strict=True):
+            self._hand_out(slot, account_id)
+        self.evicted -= len(account_ids)
+        return slots
+
+    def elsewhere(self, account_ids: Sequence[str]) -> None:
+        """These accounts are in the store, unless they are in memory."""
+        self._make_room(len(account_ids))
+        self.evicted += int(_add_elsewhere(self._table, _hashes(account_ids)))
+
+    def owned(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of `slots` are not free."""
+        taken = np.ones(len(self), np.bool_)
+        taken[self._free] = False
+        return taken[slots]
+
+    def renamed(self) -> NDArray[np.int64]:
+        """Slots that went to others, or became free, since this was last asked."""
+        renamed, self._renamed = np.array(sorted(self._renamed), np.int64), set()
+        return renamed
+
+    def assign(self, slots: Iterable[int], account_ids: Iterable[str]) -> None:
+        """Put saved accounts back: whose each slot is, an empty id for nobody's. `index` them before asking for any."""
+        for slot, account_id in zip(slots, account_ids, strict=True):
+            while slot >= len(self):
+                self.account_of.append("")
+            self.account_of[slot] = account_id
+
+    def index(self) -> None:
+        """Make what is looked up of what was assigned."""
+        owned = [(slot, account_id) for slot, account_id in enumerate(self.account_of) if account_id]
+        self._table = np.zeros((2048, 2), np.int64)
+        self._free = [slot for slot, account_id in enumerate(self.account_of) if not account_id]
+        self._renamed.clear()
+        self._make_room(0)
+        at = np.array([slot for slot, _ in owned], np.int64)
+        entries = np.stack([_hashes([account_id for _, account_id in owned]), at + 1], axis=1)
+        _add_all(self._table, entries)
+
+    def _next(self, count: int) -> NDArray[np.int64]:
+        # The slots that the next `count` new accounts get.
+        free = self._free[: -count - 1 : -1]
+        return np.array([*free, *range(len(self), len(self) + count - len(free))], np.int64)
+
+    def _hand_out(self, slot: int, account_id: str) -> None:
+        if slot == len(self):
+            self.account_of.append(account_id)
+        else:
+            assert self._free.pop() == slot
+            self.account_of[slot] = account_id
+            self._renamed.add(slot)
+
+    def _make_room(self, more: int) -> None:
         size = self._table.shape[0]
+        accounts = self.resident + self.evicted + more
         if 2 * accounts <= size:
             return
         while size < 2 * accounts:
@@ -49,6 +140,10 @@ class AccountSlots:
         grown = np.zeros((size, 2), np.int64)
         _add_all(grown, self._table)
         self._table = grown
+
+
+def _hashes(account_ids: Sequence[str]) -> NDArray[np.int64]:
+    return np.fromiter(map(hash, account_ids), np.int64, len(account_ids))
 
 
 class RecentIdentities:
@@ -124,23 +219,55 @@ class RecentIdentities:
         self._tables = grown
 
 
-@numba.njit(cache=True)
-def _find_or_add(table, hashes, known, slots):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
-    # Sets the slots; returns where in the batch each new account came first. The table is never more than half full.
+@numba.njit(cache=True, inline="always")
+def _place_of(table, hashed):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    # Of the hash's entry, or of the free one where it would be. The table is never more than half full.
     mask = np.uint64(table.shape[0] - 1)
+    at = mix(np.uint64(hashed)) & mask
+    while table[at, 1] != 0 and table[at, 0] != hashed:
+        at = (at + np.uint64(1)) & mask
+    return at
+
+
+@numba.njit(cache=True)
+def _find_or_add(table, hashes, following, slots):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    # Sets the slots, those of new accounts from `following` on; returns where in the batch each new account came first.
     new = np.empty(hashes.size, np.int64)
     added = 0
     for i in range(hashes.size):
-        at = mix(np.uint64(hashes[i])) & mask
-        while table[at, 1] != 0 and table[at, 0] != hashes[i]:
-            at = (at + np.uint64(1)) & mask
+        at = _place_of(table, hashes[i])
         if table[at, 1] == 0:
             new[added] = i
-            added += 1
             table[at, 0] = hashes[i]
-            table[at, 1] = known + added
+            table[at, 1] = following[added] + 1
+            added += 1
         slots[i] = table[at, 1] - 1
     return new[:added]
+
+
+@numba.njit(cache=True)
+def _find(table, hashes):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    found = np.empty(hashes.size, np.int64)
+    for i in range(hashes.size):
+        found[i] = table[_place_of(table, hashes[i]), 1]
+    return found
+
+
+@numba.njit(cache=True)
+def _point(table, hashes, to):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    for i in range(hashes.size):
+        table[_place_of(table, hashes[i]), 1] = to[i]
+
+
+@numba.njit(cache=True)
+def _add_elsewhere(table, hashes):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    added = 0
+    for i in range(hashes.size):
+        at = _place_of(table, hashes[i])
+        if table[at, 1] == 0:
+            table[at, 0], table[at, 1] = hashes[i], _ELSEWHERE
+            added += 1
+    return added
 
 
 @numba.njit(cache=True)

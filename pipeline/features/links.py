@@ -20,6 +20,7 @@ from pipeline.event.column_names import HASHED_FIELDS, NUMBER_FIELDS
 from pipeline.event.columns import EventBatch
 from pipeline.features.link_kinds import FAMILY, KIND_SLOTS, KINDS, NETWORK, PAYMENT, ROTATION, SIGNUP
 from pipeline.state import Saved, StateError
+from pipeline.state.saved import Array
 
 Int64 = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
@@ -46,7 +47,10 @@ _TOKENS, _ASN, _SIGNUP = (NUMBER_FIELDS.index(name) for name in ("output_tokens"
 _KEY_KIND = KINDS.index("api_key")
 _SYSTEM_KIND = KINDS.index("system_prompt")
 _PREFIX_KIND = KINDS.index("address_prefix")
-_NEWEST_TS, _OPEN_FROM = 0, 1
+#: In `_clock`; the last two are the first and the last slot of the list of those with an open hour, in the order of opening.
+_NEWEST_TS, _OPEN_FROM, _HEAD, _TAIL = 0, 1, 2, 3
+#: Hours for which accounts are counted by their last hour with a call; more than may be open or recent at once.
+_COUNTED_HOURS = 64
 #: Rows of links, account-hours and closed hours that one call of the compiled loop has room for.
 _ROOM = 1 << 16
 _HOUR_COLUMNS, _CLOSED_COLUMNS = 6, 2
@@ -65,6 +69,8 @@ RECORD = np.dtype(
         ("used", np.int32, SLOTS),
         ("hits", np.int32, SLOTS),
         ("hits_now", np.int32, SLOTS),
+        # The next slot of the list of those with an open hour, -1 at its end.
+        ("next", np.int64),
     ]
 )
 
@@ -111,7 +117,10 @@ class LinkAccumulator:
     def __init__(self, allowed_lateness_s: int) -> None:
         self._lateness_ms = allowed_lateness_s * 1000
         self._records = _empty(64)
-        self._clock = np.array([-1, -1], np.int64)
+        self._clock = np.array([-1, -1, -1, -1], np.int64)
+        # Accounts by their last hour with a call, at ``hour % _COUNTED_HOURS``: the hour and their number. They count whether
+        # or not their records are in memory.
+        self._last_seen = np.full((_COUNTED_HOURS, 2), -1, np.int64)
 
     def follow(
         self, batch: EventBatch, slots: Int64, duplicates: NDArray[np.bool_], accounts: int
@@ -133,7 +142,7 @@ class LinkAccumulator:
                 duplicates,
                 self._lateness_ms,
                 self._clock,
-                accounts,
+                self._last_seen,
                 records,
                 out,
             )
@@ -148,20 +157,31 @@ class LinkAccumulator:
         records = _fields(self._records)
         if self._clock[_NEWEST_TS] < 0 or until <= self._clock[_OPEN_FROM]:
             return _gathered(lambda out: True)
-        return _gathered(lambda out: bool(_close(until, accounts, self._clock, records, out)))
+        return _gathered(lambda out: bool(_close(until, self._clock, self._last_seen, records, out)))
 
     def save(self, slots: Int64) -> Saved:
         """What is remembered of `slots` and of the partition."""
         self._make_room(int(slots.max(initial=-1)) + 1)
-        return Saved(self._records[slots], {"clock": self._clock.copy()})
+        return Saved(self._records[slots], {"clock": self._clock.copy(), "last_seen": self._last_seen.copy()})
 
     def load(self, slots: Int64, saved: Saved) -> None:
         """Put back what `save` gave. Raises `StateError` when records looked otherwise then."""
         if saved.rows is None or saved.rows.dtype != RECORD:
             raise StateError("the links of accounts were laid out otherwise")
-        self._make_room(int(slots.max(initial=-1)) + 1)
-        self._records[slots] = saved.rows
+        self.restore(slots, saved.rows)
         self._clock[:] = saved.shared["clock"]
+        self._last_seen[:] = saved.shared["last_seen"]
+
+    def restore(self, slots: Int64, rows: Array) -> None:
+        """Put the records of some accounts back, none of which has an open hour."""
+        self._make_room(int(slots.max(initial=-1)) + 1)
+        self._records[slots] = rows
+
+    def quiet(self, slots: Int64) -> NDArray[np.bool_]:
+        """Which of `slots` have no open hour."""
+        self._make_room(int(slots.max(initial=-1)) + 1)
+        closed: NDArray[np.bool_] = self._records["hour"][slots] < 0
+        return closed
 
     def _make_room(self, accounts: int) -> None:
         old = self._records.size
@@ -173,7 +193,7 @@ class LinkAccumulator:
 
 def _empty(count: int) -> NDArray[np.void]:
     records = np.zeros(count, RECORD)
-    for name in ("hour", "last", "first"):
+    for name in ("hour", "last", "first", "next"):
         records[name] = -1
     return records
 
@@ -211,7 +231,7 @@ def _fields(records: NDArray[np.void]) -> tuple[NDArray[Any], ...]:
 @numba.njit(cache=True, inline="always")
 def _note(slot, kind, value, record):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
     # The value's place among the account's latest of its kind; the least used of those longest unused makes room for a new one.
-    hour, _, _, _, _, values, used, hits, hits_now = record
+    hour, _, _, _, _, values, used, hits, hits_now, _ = record
     now = hour[slot]
     worst = _FIRST[kind]
     worst_rank = _NEVER
@@ -241,7 +261,7 @@ def _note(slot, kind, value, record):  # type: ignore[no-untyped-def] # pragma: 
 @numba.njit(cache=True)
 def _tell(slot, record, out):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
     # The account's open hour becomes rows; False when there is no room for them.
-    hour, _, first, sums, marks, values, _, hits, hits_now = record
+    hour, _, first, sums, marks, values, _, hits, hits_now, _ = record
     hours, out_marks, links, out_values, _, filled = out
     m, r = filled[0], filled[1]
     if m == hours.shape[0] or r + SLOTS + 2 > links.shape[0]:
@@ -271,19 +291,46 @@ def _tell(slot, record, out):  # type: ignore[no-untyped-def] # pragma: no cover
     return True
 
 
+@numba.njit(cache=True, inline="always")
+def _seen(last_seen, before, now):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    # An account whose last hour with a call was `before` (-1 for none) has called in the hour `now`.
+    if before == now:
+        return
+    if before >= 0 and last_seen[before % _COUNTED_HOURS, 0] == before:
+        last_seen[before % _COUNTED_HOURS, 1] -= 1
+    place = now % _COUNTED_HOURS
+    if last_seen[place, 0] < now:
+        last_seen[place, 0], last_seen[place, 1] = now, 0
+    last_seen[place, 1] += 1
+
+
 @numba.njit(cache=True)
-def _close(until, accounts, clock, record, out):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
-    # Tell all hours before `until`; False when there is no room (call again).
-    hour, last = record[0], record[1]
+def _close(until, clock, last_seen, record, out):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
+    # Tell all hours before `until`, in the order of opening; False when there is no room (call again).
+    hour, following = record[0], record[9]
     closed, filled = out[4], out[5]
     if filled[2] == closed.shape[0]:
         return False
+    before, slot = np.int64(-1), clock[_HEAD]
+    while slot >= 0:
+        after = following[slot]
+        if hour[slot] < until:
+            if not _tell(slot, record, out):
+                return False
+            if before < 0:
+                clock[_HEAD] = after
+            else:
+                following[before] = after
+            following[slot] = -1
+            if clock[_TAIL] == slot:
+                clock[_TAIL] = before
+        else:
+            before = slot
+        slot = after
     active = 0
-    for slot in range(accounts):
-        if last[slot] >= 0 and last[slot] >= until - RECENT_HOURS:
-            active += 1
-        if hour[slot] >= 0 and hour[slot] < until and not _tell(slot, record, out):
-            return False
+    for place in range(_COUNTED_HOURS):
+        if last_seen[place, 0] >= 0 and last_seen[place, 0] >= until - RECENT_HOURS:
+            active += last_seen[place, 1]
     closed[filled[2], 0], closed[filled[2], 1] = until, active
     filled[2] += 1
     clock[_OPEN_FROM] = until
@@ -292,10 +339,10 @@ def _close(until, accounts, clock, record, out):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _follow(  # type: ignore[no-untyped-def] # pragma: no cover - compiled
-    begin, slots, ts, numbers, hashes, simhash, network, skip, lateness, clock, accounts, record, out
+    begin, slots, ts, numbers, hashes, simhash, network, skip, lateness, clock, last_seen, record, out
 ):
     # Apply the events from `begin` on; returns the event to go on with, the number of events when all are done.
-    hour, last, first, sums, marks, _, _, hits, _ = record
+    hour, last, first, sums, marks, _, _, hits, _, following = record
     for i in range(begin, slots.size):
         if skip[i]:
             continue
@@ -303,19 +350,28 @@ def _follow(  # type: ignore[no-untyped-def] # pragma: no cover - compiled
         now = ts[i]
         if now > clock[_NEWEST_TS]:
             until = max((now - lateness) // HOUR_MS, 0)
-            if until > clock[_OPEN_FROM] and not _close(until, accounts, clock, record, out):
+            if until > clock[_OPEN_FROM] and not _close(until, clock, last_seen, record, out):
                 return i
             clock[_NEWEST_TS] = now
         at = now // HOUR_MS
         if at < clock[_OPEN_FROM]:
             continue
-        if hour[slot] >= 0 and at > hour[slot] and not _tell(slot, record, out):
+        listed = hour[slot] >= 0
+        if listed and at > hour[slot] and not _tell(slot, record, out):
             return i
         if hour[slot] < 0:
             hour[slot] = at
             if first[slot] < 0:
                 first[slot] = at
+            # One that tells its hour by an event of a later one keeps its place in the list.
+            if not listed:
+                if clock[_TAIL] < 0:
+                    clock[_HEAD] = slot
+                else:
+                    following[clock[_TAIL]] = slot
+                clock[_TAIL] = slot
         at = hour[slot]
+        _seen(last_seen, last[slot], at)
         last[slot] = at
         sums[slot, 0] += 1
         sums[slot, 1] += np.int64(numbers[i, _TOKENS])

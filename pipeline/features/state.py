@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.features.behaviour import BANDS, HOUR, LATEST, OPEN_HOURS
 from pipeline.features.layout import BITMAPS, LEVELS, NOVELTIES, REGISTERS, SKETCHES, SUMS
 from pipeline.state import Saved, StateError
+from pipeline.state.saved import Array
 
 #: Positions in `FeatureState.clock`.
 NEWEST_TS, CLOSED_MINUTE = 0, 1
@@ -100,10 +101,23 @@ def load(state: FeatureState, slots: NDArray[np.int64], saved: Saved) -> None:
     rows = saved.rows
     if rows is None or rows.dtype != state.accounts.dtype or saved.shared["pane_head"].shape != state.pane_head.shape:
         raise StateError("the features of accounts were laid out otherwise, or engine.allowed_lateness_s was another")
-    make_room(state, int(slots.max(initial=-1)) + 1)
-    state.accounts[slots] = rows
+    restore(state, slots, rows)
     for name in ("clock", "pane_head", "level_head"):
         getattr(state, name)[...] = saved.shared[name]
+
+
+def restore(state: FeatureState, slots: NDArray[np.int64], rows: Array) -> None:
+    """Put the records of some accounts back, nothing of which is open."""
+    make_room(state, int(slots.max(initial=-1)) + 1)
+    state.accounts[slots] = rows
+
+
+def quiet(state: FeatureState, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of `slots` have no window that is open: nothing of them will close."""
+    accounts = state.accounts
+    closed: NDArray[np.bool_] = np.all(accounts["panes"]["next"][slots] == NOT_LISTED, axis=1)
+    closed &= np.all(accounts["levels"]["next"][slots] == NOT_LISTED, axis=1)
+    return closed
 
 
 def _empty(slots: int, record: np.dtype[np.void]) -> NDArray[np.void]:

@@ -18,6 +18,7 @@ from pipeline.incidents.story import kind_of, summarise
 from pipeline.incidents.suppression import Suppression, Suppressions, of_settings
 from pipeline.settings import IncidentSettings
 from pipeline.state import Saved
+from pipeline.state.saved import Array
 
 Int64 = NDArray[np.int64]
 
@@ -75,7 +76,7 @@ class IncidentTracker:
 
     def expire(self, now: int) -> list[Incident]:
         """Close incidents that were quiet for too long at event time `now`."""
-        closed = []
+        closed: list[tuple[int, Incident]] = []
         quiet = self._settings.quiet_s * 1000
         while self._deadlines and self._deadlines[0][0] <= now:
             due, slot = heapq.heappop(self._deadlines)
@@ -87,8 +88,10 @@ class IncidentTracker:
             if until > due:
                 heapq.heappush(self._deadlines, (until, slot))
             else:
-                closed.append(self._close(slot, due))
-        return closed
+                closed.append((due, self._close(slot, due)))
+        # Those of one time in an order that does not depend on the accounts' slots.
+        closed.sort(key=lambda one: (one[0], one[1].entity_id))
+        return [incident for _, incident in closed]
 
     def follow(self, hours: JudgedHours) -> list[Incident]:
         """Take judged hours in; every change of an incident that is worth telling, in order.
@@ -145,8 +148,7 @@ class IncidentTracker:
     def load(self, slots: Int64, saved: Saved) -> None:
         """Put back what `save` gave."""
         assert saved.rows is not None
-        self._make_room(int(slots.max(initial=-1)) + 1)
-        self._evidence[slots] = saved.rows
+        self.restore(slots, saved.rows)
         incidents, deadlines = _SAVED.decode(saved.shared["incidents"].tobytes())
         self._incidents = dict(incidents)
         self._deadlines = deadlines
@@ -158,6 +160,16 @@ class IncidentTracker:
         peaks = saved.shared["peaks"].astype(np.float32)
         self._threshold = Threshold(self._settings, peaks, int(saved.shared["seen"][0]), shift=self._threshold.shift)
         self._peaks = saved.shared["new_peaks"].tolist()
+
+    def restore(self, slots: Int64, rows: Array) -> None:
+        """Put back what is remembered of some accounts, none of which has an incident."""
+        self._make_room(int(slots.max(initial=-1)) + 1)
+        self._evidence[slots] = rows
+
+    def quiet(self, slots: Int64) -> NDArray[np.bool_]:
+        """Which of `slots` have no incident that is open."""
+        self._make_room(int(slots.max(initial=-1)) + 1)
+        return ~self._has_incident[slots]
 
     def _change(self, hours: JudgedHours, row: int) -> list[Incident]:
         slot, start, amount = int(hours.slot[row]), int(hours.start[row]), float(hours.evidence[row])

@@ -172,6 +172,12 @@ class EngineSettings(Section, frozen=True):
 
     allowed_lateness_s: Annotated[int, Meta(ge=0, le=3600)] = 120
     """Seconds of event time that the watermark stays behind the newest event."""
+    idle_account_s: Positive = 259_200
+    """Event time without a call after which an account leaves memory, once all its windows and incidents have ended; it comes
+    back from the store, as it was, with its next event. The default is longer than a weekend."""
+    resident_accounts: Positive = 50_000
+    """Accounts of a partition that may stay in memory; beyond that those go that have been idle for longest. An account stays for
+    the day, UTC, in which it calls, whatever this says."""
     deduplication_s: Positive = 86_400
     """Seconds of event time within which a second event of the same `event_id` is recognised, memory permitting."""
     deduplication_events: Annotated[int, Meta(ge=1024, le=1 << 28)] = 1 << 20

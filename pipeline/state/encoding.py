@@ -1,4 +1,4 @@
-"""The engine's state as bytes: version 1.
+"""The engine's state as bytes: version 2. Version 1, whose numbers were never reused, is read too.
 
 `STWS`, one byte of version, then a Zstandard frame of a header (four bytes of length, little endian, and MessagePack) and
 the arrays one after the other. Rows of fixed size are written byte by byte across all rows (byte shuffle, as in the Blosc
@@ -21,7 +21,8 @@ else:
     from backports import zstd
 
 MAGIC = b"STWS"
-VERSION = 1
+VERSION = 2
+_READ = (1, VERSION)
 #: Beyond level 3 states hardly become smaller.
 _LEVEL = 3
 _LENGTH_BYTES = 4
@@ -53,6 +54,8 @@ class _Header(msgspec.Struct, array_like=True):
     accounts: list[str]
     slots: _Layout
     parts: list[_Part]
+    reused: list[int] = []
+    reused_by: list[str] = []
 
 
 def encode_state(state: EngineState) -> bytes:
@@ -64,7 +67,15 @@ def encode_state(state: EngineState) -> bytes:
         bodies.append(body)
         return layout
 
-    header = _Header(state.partition, state.first_new, state.accounts, write(state.slots), [])
+    header = _Header(
+        state.partition,
+        state.first_new,
+        state.accounts,
+        write(state.slots),
+        [],
+        state.reused.tolist(),
+        state.reused_by,
+    )
     for name, part in state.parts.items():
         rows = None if part.saved.rows is None else write(part.saved.rows)
         header.parts.append(
@@ -79,8 +90,8 @@ def decode_state(data: bytes) -> EngineState:
     """The state that `encode_state` made `data` of. Raises `StateError` when it is damaged or of a newer program."""
     if data[:4] != MAGIC:
         raise StateError("no state of Stillwatch: it does not begin with STWS")
-    if data[4] != VERSION:
-        raise StateError(f"a state of version {data[4]}; this program reads version {VERSION}")
+    if data[4] not in _READ:
+        raise StateError(f"a state of version {data[4]}; this program reads version {VERSION} and older")
     try:
         frame = zstd.decompress(data[5:])
         begin = _LENGTH_BYTES + int.from_bytes(frame[:_LENGTH_BYTES], "little")
@@ -102,7 +113,8 @@ def decode_state(data: bytes) -> EngineState:
             raise ValueError("bytes are missing or left over")
     except (zstd.ZstdError, msgspec.MsgspecError, ValueError, TypeError, EOFError) as error:
         raise StateError(f"a damaged state: {error}") from error
-    return EngineState(header.partition, header.first_new, header.accounts, slots, parts)
+    reused = np.array(header.reused, np.int64)
+    return EngineState(header.partition, header.first_new, header.accounts, slots, parts, reused, header.reused_by)
 
 
 def _written(array: Array) -> tuple[_Layout, bytes]:

@@ -34,8 +34,9 @@ class Part:
 class EngineState:
     """The state of a partition's engine, or the changes since the one before it.
 
-    Accounts have the numbers (slots) in which they came. `accounts` are the ids of those from number `first_new` on; `slots`
-    (n,) are those whose rows are in the parts, each once.
+    Accounts have numbers (slots). `accounts` are the ids of those from number `first_new` on, `reused` (m,) the numbers before
+    that which went to others, `reused_by` (m,) to whom; an empty id means that the number is free. `slots` (n,) are those
+    whose rows are in the parts, each once.
     """
 
     partition: int
@@ -43,6 +44,8 @@ class EngineState:
     accounts: list[str]
     slots: Int64
     parts: Mapping[str, Part]
+    reused: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
+    reused_by: list[str] = field(default_factory=list)
 
     @property
     def whole(self) -> bool:

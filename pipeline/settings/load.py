@@ -16,7 +16,13 @@ PREFIX = "STILLWATCH_"
 SHORTCUTS = {"STILLWATCH_BROKER": "stream.broker", "STILLWATCH_STORE": "store.address"}
 #: Variables with the prefix that are not settings: secrets and files.
 NOT_SETTINGS = frozenset(
-    {"STILLWATCH_CONFIG", "STILLWATCH_STORE_PASSWORD", "STILLWATCH_STORE_PASSWORD_FILE", "STILLWATCH_SHARED_DATA"}
+    {
+        "STILLWATCH_CONFIG",
+        "STILLWATCH_STORE_PASSWORD",
+        "STILLWATCH_STORE_PASSWORD_FILE",
+        "STILLWATCH_HTTP_PASSWORD",
+        "STILLWATCH_SHARED_DATA",
+    }
 )
 
 

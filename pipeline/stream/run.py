@@ -18,6 +18,7 @@ import faust
 
 from pipeline.settings import Settings
 from pipeline.store.client import Store, connect
+from pipeline.store.http.offer import serve_settings
 from pipeline.store.migrate import migrate, require_schema
 from pipeline.stream.address import HOME, parse_address, wait_for_broker
 from pipeline.stream.app import StreamApp, create_stream_app
@@ -101,6 +102,8 @@ def run_worker(
             )
         )
         (migrate if store.address.embedded else require_schema)(store)
+        if store.address.embedded and settings.store.http_port:
+            stack.enter_context(serve_settings(store, settings.store, say))
         app, worker = create_app(settings, store, servers, run_id=run_id, embedded=address.embedded)
         _say_when_ready(app, worker, say)
         if broker is not None:

@@ -70,6 +70,9 @@ class StoreSettings(Section, frozen=True):
     """`chdb:FOLDER`, `clickhouse://user@host:8123/stillwatch` or `clickhouses://` with TLS. Never a password."""
     password_file: str = ""
     """File with the password; `STILLWATCH_STORE_PASSWORD` does the same from the environment."""
+    cluster: Annotated[str, Meta(pattern=r"^([A-Za-z_][A-Za-z0-9_-]{0,63})?$")] = ""
+    """Name of the ClickHouse cluster that `stillwatch migrate` makes the tables on, with engines that replicate; empty for a
+    single server. See docs/deployment.md."""
     insert_max_rows: Positive = 100_000
     """Rows of one table that wait at most before they are inserted."""
     insert_max_seconds: PositiveFloat = 1.0

@@ -216,6 +216,14 @@ def test_doctor(stillwatch: Run) -> None:
     assert "kafka://127.0.0.1:9 does not answer" in out
 
 
+def test_roles_and_clusters_are_for_servers(stillwatch: Run) -> None:
+    code, _, err = stillwatch("migrate", "--roles")
+    assert (code, "has no users: --roles is for a ClickHouse server" in err) == (1, True)
+    code, _, err = stillwatch("migrate", "--set", "store.cluster=east")
+    assert (code, "is no cluster" in err) == (1, True)
+    assert stillwatch("migrate", "--set", "store.cluster=a'b")[0] == 2
+
+
 def test_the_same_over_http(
     stillwatch: Run, clickhouse_server: ClickHouseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

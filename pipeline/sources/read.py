@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from pipeline.event import ApiCall, Rejected, RejectReason, from_mapping, rejected
+from pipeline.event.pseudonym import address_key, without_addresses
 from pipeline.sources import detect
 from pipeline.sources.apigateway import ApiGateway
 from pipeline.sources.cloudtrail import CloudTrail
@@ -50,6 +51,8 @@ def read_calls(
     FORMATS, or "auto" to recognise each input by its first records. `progress` is told of every read: the number of
     bytes as they lie in the file. Memory is bounded by the longest record that the options allow.
 
+    Where the limits say so, hashes stand in the place of addresses.
+
     Raises SourceError, before anything is read, for a path that is no readable file and for options that cannot work.
     A damaged or unknown input is no error: it yields what could be read, then a Rejected, and the next input follows.
     """
@@ -61,7 +64,11 @@ def read_calls(
     if list(paths).count(STANDARD_INPUT) > 1:
         raise SourceOptionError("-: standard input can be read once, give it once")
     check_paths(paths)
-    return _read_all(paths, format, options, zone, progress)
+    results = _read_all(paths, format, options, zone, progress)
+    if not options.limits.hash_addresses:
+        return results
+    key = address_key(options.limits.address_key_file)
+    return (without_addresses(result, key) for result in results)
 
 
 def _read_all(

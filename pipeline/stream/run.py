@@ -16,6 +16,7 @@ from pathlib import Path
 
 import faust
 
+from pipeline.event.pseudonym import address_key
 from pipeline.settings import Settings
 from pipeline.store.client import Store, connect
 from pipeline.store.http.offer import serve_settings
@@ -77,6 +78,8 @@ def run_worker(
     `WorkerFailedError` when the worker gave up, and the errors of broker and store when they are not there in time.
     """
     _set_up_logging(debug)
+    if settings.event.hash_addresses:
+        address_key(settings.event.address_key_file)
     address = parse_address(settings.stream.broker)
     patience_s = settings.stream.connect_patience_s
     _check_web_port(settings.stream.web_host, settings.stream.web_port)

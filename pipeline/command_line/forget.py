@@ -10,7 +10,8 @@ from cyclopts import Parameter
 
 from pipeline.command_line.errors import Failure, Misuse
 from pipeline.command_line.options import Common
-from pipeline.command_line.show import harmless, print_json, print_lines, print_table
+from pipeline.command_line.show import print_json, print_lines, print_table
+from pipeline.event.harmless import harmless
 
 
 def forget(

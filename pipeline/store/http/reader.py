@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.store.http.limits import HttpLimits, settings_of
+from pipeline.store.http.native import asks_revision, of_newer_revision, without_revision
 from pipeline.store.http.permitted import RefusedError, look_at, one_statement, with_format
 from pipeline.store.http.wire import Request
 
@@ -32,12 +33,11 @@ class QueryFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The body of an answer, its format, and how much was read for it."""
+    """The body of an answer, its format, and the counts that `X-ClickHouse-Summary` tells of it."""
 
     body: bytes
     output_format: str
-    rows_read: int
-    bytes_read: int
+    summary: dict[str, int]
 
 
 class Reader:
@@ -99,8 +99,10 @@ class Reader:
             if tables != _SETTINGS_TABLE:
                 connection.query("SET readonly = 1", DEFAULT_FORMAT)
             text, output = with_format(statement, request.parameters.get("default_format") or DEFAULT_FORMAT)
-            found = self._query(connection, text, request.bound)
-            return Answer(found.bytes() or b"", output, found.rows_read(), found.bytes_read())
+            greets = asks_revision(text, output, request.parameters.get("client_protocol_version", ""))
+            found = self._query(connection, without_revision(text) if greets else text, request.bound)
+            body = found.bytes() or b""
+            return Answer(of_newer_revision(body) if greets else body, output, _summary(found))
 
     def _set(self, connection: Any, request: Request, name: str) -> None:
         database = request.parameters.get("database") or self._database
@@ -163,6 +165,16 @@ class Reader:
 
     def _text(self, connection: Any, sql: str) -> str:
         return str((connection.query(sql, DEFAULT_FORMAT).bytes() or b"").decode())
+
+
+def _summary(found: Any) -> dict[str, int]:
+    # chDB calls what it puts out rows and bytes read. JDBC takes an answer without rows of the result for empty.
+    return {
+        "read_rows": found.storage_rows_read(),
+        "read_bytes": found.storage_bytes_read(),
+        "result_rows": found.rows_read(),
+        "result_bytes": found.bytes_read(),
+    }
 
 
 def _quoted(text: str) -> str:

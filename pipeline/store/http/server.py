@@ -148,7 +148,7 @@ class _Connection(Handler):
         with self.server.watched(name, self.connection):
             found = self.server.reader.run(request, name)
         headers["X-ClickHouse-Format"] = found.output_format
-        self.give(request, found.body, headers, {"read_rows": found.rows_read, "read_bytes": found.bytes_read})
+        self.give(request, found.body, headers, found.summary)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ COMMANDS = {
     "incidents": ("pipeline.command_line.analyst:incidents", "List incidents."),
     "campaigns": ("pipeline.command_line.analyst:campaigns", "List campaigns of coordinated accounts."),
     "label": ("pipeline.command_line.label:label", "Record an analyst's verdict on an account."),
+    "forget": ("pipeline.command_line.forget:forget", "Delete what the store holds of one account."),
     "suppress": ("pipeline.command_line.suppress:suppress", "Let accounts open no incident for a time."),
 }
 

@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from pipeline.store.client import Store
 
 
-def open_store(settings: Settings, *, patience_s: float = 0.0, migrated: bool = True) -> Store:
+def open_store(
+    settings: Settings, *, patience_s: float = 0.0, migrated: bool = True, through_holder: bool = False
+) -> Store:
     """Open the store that the settings name; with `migrated` it must have this program's schema.
+
+    With `through_holder` an embedded store that a worker holds is asked through that worker.
 
     Raises `StoreError`, one line, when it cannot be opened or used.
     """
@@ -30,6 +34,7 @@ def open_store(settings: Settings, *, patience_s: float = 0.0, migrated: bool = 
         password_file=settings.store.password_file,
         patience_s=patience_s,
         waiting=lambda line: print(f"stillwatch: {line}", file=sys.stderr),
+        through_holder=through_holder,
     )
     try:
         if migrated:
@@ -41,7 +46,7 @@ def open_store(settings: Settings, *, patience_s: float = 0.0, migrated: bool = 
 
 
 def store_of(common: Common | None) -> Store:
-    """Open the store for a command that reads it."""
+    """Open the store for a command that reads it, or records what people say."""
     from pipeline.command_line.options import Common
 
-    return open_store((common or Common()).settings())
+    return open_store((common or Common()).settings(), through_holder=True)

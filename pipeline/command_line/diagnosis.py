@@ -40,7 +40,7 @@ def _store_findings(settings: Settings) -> list[Finding]:
         folder = parse_address(settings.store.address).folder
         if folder is not None and not folder.exists():
             return [Finding("store", WRONG, f"there is no store in {folder}", "run `stillwatch migrate`")]
-        store = connect(settings.store.address, password_file=settings.store.password_file)
+        store = connect(settings.store.address, password_file=settings.store.password_file, through_holder=True)
     except StoreHeldError as error:
         # A worker or a demo at work holds its folder, as it should.
         return [Finding("store", NOTE, str(error))]

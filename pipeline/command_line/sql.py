@@ -75,6 +75,12 @@ def sql(
             else:
                 _write(reader.query_raw(text, output))
         except QueryError as error:
+            if error.code in (TOO_MANY_ROWS, TIMEOUT_EXCEEDED) and reader.address.held_folder is not None:
+                what = "rows" if error.code == TOO_MANY_ROWS else "seconds"
+                raise Failure(
+                    f"the query takes more {what} than asked for or than the worker that holds the store allows: narrow it, "
+                    f"or raise --max-{what} and store.http_max_{what}"
+                ) from None
             if error.code == TOO_MANY_ROWS:
                 raise Failure(
                     f"the result has more than {max_rows:,} rows: add a LIMIT, or give --max-rows a higher number"

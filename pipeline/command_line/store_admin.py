@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
+from pipeline.command_line.errors import Failure
 from pipeline.command_line.options import Common
 from pipeline.command_line.show import print_json, print_lines
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+    from pipeline.store.client import Store
+    from pipeline.store.migrate import Migration
 
 
 def migrate(
     *,
     wait: Annotated[float, Parameter(name="--wait")] = 0.0,
+    roles: Annotated[bool, Parameter(name="--roles", negative=())] = False,
     back_to: Annotated[int | None, Parameter(name="--back-to", validator=validators.Number(gte=1))] = None,
     json: Annotated[bool, Parameter(name="--json", negative=())] = False,
     common: Common | None = None,
@@ -23,6 +30,8 @@ def migrate(
     ----------
     wait
         Seconds to wait for a server that does not answer yet.
+    roles
+        Also make the roles stillwatch_reader and stillwatch_writer on a ClickHouse server, with their limits and quotas.
     back_to
         Before an older Stillwatch is installed again: the last migration that it knows. Later ones are noted as not applied,
         and nothing is deleted.
@@ -31,7 +40,6 @@ def migrate(
     """
     from pipeline.command_line.connect import open_store
     from pipeline.store.migrate import go_back, known_migrations
-    from pipeline.store.migrate import migrate as apply_migrations
 
     settings = (common or Common()).settings()
     with open_store(settings, patience_s=wait, migrated=False) as store:
@@ -46,7 +54,7 @@ def migrate(
                     ]
                 )
             return 0
-        applied = [f"{migration.version:04}_{migration.name}" for migration in apply_migrations(store)]
+        applied = [f"{migration.version:04}_{migration.name}" for migration in _applied(store, settings, roles)]
         newest = f"{known_migrations()[-1].version:04}"
         if json:
             print_json({"store": str(store.address), "schema": newest, "applied": applied})
@@ -54,6 +62,19 @@ def migrate(
             done = f"applied {', '.join(applied)}" if applied else "nothing to apply"
             print_lines([f"{store.address}: {done}; schema {newest}"])
     return 0
+
+
+def _applied(store: Store, settings: Settings, roles: bool) -> list[Migration]:
+    from pipeline.store.migrate import migrate as apply_migrations
+    from pipeline.store.roles import make_roles
+
+    cluster = settings.store.cluster
+    if cluster and store.address.embedded:
+        raise Failure(f"store {store.address} is no cluster: take store.cluster out, or name a ClickHouse server")
+    applied = apply_migrations(store, cluster=cluster)
+    if roles:
+        make_roles(store, cluster)
+    return applied
 
 
 def doctor(

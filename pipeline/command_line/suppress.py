@@ -73,7 +73,7 @@ def suppress(
     kinds = tuple(sorted(set(kind)))
     settings = (common or Common()).settings()
     if list_:
-        with open_store(settings) as store:
+        with open_store(settings, through_holder=True) as store:
             _list(_all(store, settings.engine.incident), json)
         return 0
     assert account is not None
@@ -89,7 +89,7 @@ def suppress(
     one = _checked(account, since, end, kinds, above, note)
     from pipeline.store.suppressions import write_suppressions
 
-    with open_store(settings) as store:
+    with open_store(settings, through_holder=True) as store:
         write_suppressions(store, [one])
     if json:
         print_json(_record(one, "suppress"))
@@ -119,7 +119,7 @@ def _checked(
 def _lift(account: str, kinds: tuple[str, ...], at: int, settings: Any, json: bool) -> int:
     from pipeline.store.suppressions import lift
 
-    with open_store(settings) as store:
+    with open_store(settings, through_holder=True) as store:
         lifted = lift(store, account, kinds, at)
     if not lifted:
         raise Failure(

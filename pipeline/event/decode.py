@@ -7,6 +7,7 @@ import msgspec
 
 from pipeline.event.api_call import FIELDS, REQUIRED_FIELDS, SCHEMA_VERSION, ApiCall
 from pipeline.event.content_names import is_content
+from pipeline.event.pseudonym import address_key, without_addresses
 from pipeline.event.reject import Rejected, RejectReason, rejected
 
 _KNOWN = frozenset(FIELDS)
@@ -36,13 +37,24 @@ class EventLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     it, so this must stay below `engine.allowed_lateness_s`."""
     max_bytes: int = 1 << 20
     """Largest message in bytes."""
+    hash_addresses: bool = False
+    """Put a keyed hash in the place of each client's address, in `ingest` and in the worker, before anything is stored. See
+    docs/operations.md."""
+    address_key_file: str = ""
+    """File with the key of these hashes; `STILLWATCH_ADDRESS_KEY` does the same from the environment."""
 
 
 def decode(raw: bytes, *, received_at: int, limits: EventLimits) -> ApiCall | Rejected:
     """Decode one native JSON event.
 
     `received_at` is epoch milliseconds: the record's time in Kafka, or when a file is read; the decoder reads no clock.
+    Raises `AddressKeyError` when addresses are to be hashed and there is no key.
     """
+    result = _decoded(raw, received_at, limits)
+    return without_addresses(result, address_key(limits.address_key_file)) if limits.hash_addresses else result
+
+
+def _decoded(raw: bytes, received_at: int, limits: EventLimits) -> ApiCall | Rejected:
     if len(raw) > limits.max_bytes:
         detail = f"{len(raw)} bytes, the limit is {limits.max_bytes}"
         return rejected(RejectReason.OVERSIZED, detail, raw, received_at)

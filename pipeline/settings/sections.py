@@ -85,6 +85,9 @@ class StoreSettings(Section, frozen=True):
     """`chdb:FOLDER`, `clickhouse://user@host:8123/stillwatch` or `clickhouses://` with TLS. Never a password."""
     password_file: str = ""
     """File with the password; `STILLWATCH_STORE_PASSWORD` does the same from the environment."""
+    cluster: Annotated[str, Meta(pattern=r"^([A-Za-z_][A-Za-z0-9_-]{0,63})?$")] = ""
+    """Name of the ClickHouse cluster that `stillwatch migrate` makes the tables on, with engines that replicate; empty for a
+    single server. See docs/deployment.md."""
     insert_max_rows: Positive = 100_000
     """Rows of one table that wait at most before they are inserted."""
     insert_max_seconds: PositiveFloat = 1.0
@@ -93,6 +96,18 @@ class StoreSettings(Section, frozen=True):
     """Seconds that the worker waits for the answer to an insert before it sends it again."""
     retry_max_seconds: PositiveFloat = 300.0
     """Seconds that an insert is tried again before the worker gives up; offsets are not committed meanwhile."""
+    http_port: Annotated[int, Meta(ge=0, le=65535)] = 8124
+    """Port on loopback at which a worker that holds an embedded store answers SQL as a ClickHouse server does, read only;
+    another where it is taken; 0 for none. See docs/sql.md."""
+    http_password_file: str = ""
+    """File with the password that clients must give there (user `default`); `STILLWATCH_HTTP_PASSWORD` does the same from the
+    environment. None by default: every program on this machine may read."""
+    http_max_seconds: PositiveFloat = 60.0
+    """Longest time of a query there."""
+    http_max_rows: Positive = 1_000_000
+    """Most rows of an answer there."""
+    http_max_memory_bytes: Positive = 1 << 30
+    """Most memory that a query takes there."""
 
 
 class DetectorSettings(Section, frozen=True):

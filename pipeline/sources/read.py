@@ -9,6 +9,7 @@ from typing import Final, cast
 import msgspec
 
 from pipeline.event import ApiCall, CallLine, Rejected, RejectReason, from_mapping, rejected
+from pipeline.event.pseudonym import address_key, without_addresses
 from pipeline.sources import detect
 from pipeline.sources.apigateway import ApiGateway
 from pipeline.sources.cloudtrail import CloudTrail
@@ -53,11 +54,17 @@ def read_calls(
     FORMATS, or "auto" to recognise each input by its first records. `progress` is told of every read: the number of
     bytes as they lie in the file. Memory is bounded by the longest record that the options allow.
 
+    Where the limits say so, hashes stand in the place of addresses.
+
     Raises SourceError, before anything is read, for a path that is no readable file and for options that cannot work.
     A damaged or unknown input is no error: it yields what could be read, then a Rejected, and the next input follows.
     """
     zone = _checked_zone(paths, format, options)
-    return cast(Results, _read_all(paths, format, options, zone, progress, as_lines=False))
+    results = cast(Results, _read_all(paths, format, options, zone, progress, as_lines=False))
+    if not options.limits.hash_addresses:
+        return results
+    key = address_key(options.limits.address_key_file)
+    return (without_addresses(result, key) for result in results)
 
 
 def read_lines(
@@ -68,6 +75,8 @@ def read_lines(
     progress: Callable[[int], None] | None = None,
 ) -> Lines:
     """As `read_calls`, for who sends them on: a native event stays in its own bytes where they decode to the same call."""
+    if options.limits.hash_addresses:
+        return read_calls(paths, format=format, options=options, progress=progress)
     zone = _checked_zone(paths, format, options)
     return _read_all(paths, format, options, zone, progress, as_lines=True)
 

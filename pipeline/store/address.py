@@ -28,6 +28,8 @@ class StoreAddress:
     user: str = "default"
     database: str = DEFAULT_DATABASE
     tls: bool = False
+    held_folder: Path | None = None
+    """Folder of the embedded store that this is, where another process holds it and answers at host and port."""
 
     @property
     def embedded(self) -> bool:
@@ -37,6 +39,8 @@ class StoreAddress:
     def __str__(self) -> str:
         if self.folder is not None:
             return f"chdb:{self.folder}"
+        if self.held_folder is not None:
+            return f"chdb:{self.held_folder} (through its holder at http://{self.host}:{self.port})"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'clickhouses' if self.tls else 'clickhouse'}://{self.user}@{host}:{self.port}/{self.database}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pipeline.store.address import StoreAddress, parse_address, password
-from pipeline.store.errors import StoreUnreachableError
+from pipeline.store.errors import StoreHeldError, StoreUnreachableError
 from pipeline.store.failures import translated
-from pipeline.store.held import hold, let_go
+from pipeline.store.held import hold, http_address, let_go
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -240,8 +241,12 @@ def connect(
     patience_s: float = 0.0,
     waiting: Callable[[str], None] | None = None,
     answer_timeout_s: float = ANSWER_TIMEOUT_S,
+    through_holder: bool = False,
 ) -> Store:
     """Open the store at `address`.
+
+    With `through_holder` an embedded store that another process holds is asked through that process, if it offers that; there
+    it can be read, and its owner may write labels, suppressions and rows of replays.
 
     A server that does not answer is tried again for `patience_s` seconds; `waiting` gets the line that says so once. Later on
     one that takes a statement and does not answer it for `answer_timeout_s` seconds counts as away.
@@ -254,6 +259,11 @@ def connect(
     while True:
         try:
             return Store(parsed, secret, answer_timeout_s=answer_timeout_s)
+        except StoreHeldError:
+            door = _through_holder(parsed) if through_holder else None
+            if door is None:
+                raise
+            return door
         except StoreUnreachableError as error:
             if time.monotonic() + pause > deadline:
                 raise
@@ -262,6 +272,25 @@ def connect(
                 waiting = None
         time.sleep(pause)
         pause = min(pause * 2, _LONGEST_WAIT_S)
+
+
+def _through_holder(address: StoreAddress) -> Store | None:
+    """The store as its holder offers it, or None where it does not."""
+    from pipeline.store.http.access import OWNER, read_token
+
+    assert address.folder is not None
+    place = http_address(address.folder)
+    if place is None:
+        return None
+    token = read_token(address.folder)
+    reached = StoreAddress(
+        None, *place, user=OWNER if token else "default", database=address.database, held_folder=address.folder
+    )
+    try:
+        return Store(reached, token or os.environ.get("STILLWATCH_HTTP_PASSWORD", ""))
+    except StoreUnreachableError:
+        # It is ending just now.
+        return None
 
 
 def _bound(parameters: Parameters | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import sys
 import threading
 from datetime import UTC, datetime
@@ -13,6 +14,9 @@ from pathlib import Path
 from pipeline.store.errors import StoreError, StoreHeldError
 
 LOCK_FILE = "stillwatch.lock"
+_LONGEST_ENTRY = 4096
+#: On this machine only, whatever the file says.
+_HTTP = re.compile(r"http://(127\.0\.0\.1):(\d{1,5})")
 
 # Clients within a process share the engine, so they share the lock; the folder is let go with the last of them.
 _guard = threading.Lock()
@@ -50,6 +54,25 @@ def let_go(key: str) -> None:
         os.close(descriptor)
 
 
+def tell(folder: Path, facts: dict[str, str]) -> None:
+    """Add to what the folder says of this process, which must hold it."""
+    key = os.path.realpath(folder)
+    with _guard:
+        descriptor, _ = _held[key]
+        entry = json.loads(os.pread(descriptor, _LONGEST_ENTRY, 0)) | facts
+        _write(descriptor, entry)
+
+
+def http_address(folder: Path) -> tuple[str, int] | None:
+    """Host and port at which the process that holds `folder` can be asked, if it says so."""
+    try:
+        url = str(json.loads((folder / LOCK_FILE).read_text())["http"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    found = _HTTP.fullmatch(url)
+    return (found.group(1), int(found.group(2))) if found else None
+
+
 def held_error(folder: Path) -> StoreHeldError:
     """Say who holds `folder` and how to reach it."""
     who, pid = _holder(folder)
@@ -77,18 +100,22 @@ def _lock(folder: Path, key: str) -> int:
     if _engine_runs(Path(key)):
         os.close(descriptor)
         raise held_error(folder)
-    entry = {
+    entry: dict[str, object] = {
         "pid": os.getpid(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])[:80],
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(entry).encode(), 0)
+        _write(descriptor, entry)
     except OSError as error:
         os.close(descriptor)
         raise StoreError(f"store {folder}: {error.strerror or error}: free space or make it writable") from None
     return descriptor
+
+
+def _write(descriptor: int, entry: dict[str, object]) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(entry).encode(), 0)
 
 
 def _engine_runs(folder: Path) -> bool:

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.store.client import Store
+from pipeline.store.cluster import on_cluster
 from pipeline.store.errors import SchemaError
 from schemas import resource
 
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
-_LEDGER = """
+LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations
 (
     version UInt32 COMMENT 'Number of the migration',
@@ -81,8 +82,10 @@ def pending_migrations(store: Store, known: Sequence[Migration] | None = None) -
     return [migration for migration in migrations if migration.version not in applied]
 
 
-def migrate(store: Store, known: Sequence[Migration] | None = None) -> list[Migration]:
+def migrate(store: Store, known: Sequence[Migration] | None = None, *, cluster: str = "") -> list[Migration]:
     """Apply what is pending and return it; nothing to do is fine. Raises `SchemaError`, or `QueryError`.
+
+    With the name of a `cluster`, on all its servers, with engines that replicate (see `pipeline.store.cluster`).
 
     A migration that broke off is applied again from its start: every statement says IF NOT EXISTS or has no other
     effect when repeated.
@@ -91,12 +94,12 @@ def migrate(store: Store, known: Sequence[Migration] | None = None) -> list[Migr
     if not pending:
         return []
     # The name is letters, digits and underscores (checked with the address); ClickHouse binds no identifiers here.
-    store.command(f"CREATE DATABASE IF NOT EXISTS {store.address.database}")
+    store.command(on_cluster(f"CREATE DATABASE IF NOT EXISTS {store.address.database}", cluster))
     store.use_database()
-    store.command(_LEDGER)
+    store.command(on_cluster(LEDGER, cluster))
     for migration in pending:
         for statement in statements_of(migration.text):
-            store.command(statement)
+            store.command(on_cluster(statement, cluster))
         store.command(
             "INSERT INTO schema_migrations (version, name, checksum) "
             "SELECT {version:UInt32}, {name:String}, {checksum:String}",

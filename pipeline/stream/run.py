@@ -16,8 +16,10 @@ from pathlib import Path
 
 import faust
 
+from pipeline.event.pseudonym import address_key
 from pipeline.settings import Settings
 from pipeline.store.client import Store, connect
+from pipeline.store.http.offer import serve_settings
 from pipeline.store.migrate import migrate, require_schema
 from pipeline.stream.address import HOME, parse_address, wait_for_broker
 from pipeline.stream.app import StreamApp, create_stream_app
@@ -83,6 +85,8 @@ def run_worker(
     `WorkerFailedError` when the worker gave up, and the errors of broker and store when they are not there in time.
     """
     _set_up_logging(debug)
+    if settings.event.hash_addresses:
+        address_key(settings.event.address_key_file)
     address = parse_address(settings.stream.broker)
     patience_s = settings.stream.connect_patience_s
     security = security_of(settings.stream)
@@ -109,6 +113,8 @@ def run_worker(
             )
         )
         (migrate if store.address.embedded else require_schema)(store)
+        if store.address.embedded and settings.store.http_port:
+            stack.enter_context(serve_settings(store, settings.store, say))
         app, worker = create_app(settings, store, servers, run_id=run_id, embedded=address.embedded, security=security)
         _say_when_ready(app, worker, say)
         if broker is not None:

@@ -8,12 +8,14 @@ import threading
 from dataclasses import dataclass
 
 import chdb
-from wire import Request
+
+from pipeline.store.http.wire import Request
 
 _FORMAT = re.compile(rb"\bFORMAT\s+(\w+)\s*;?\s*\Z", re.IGNORECASE)
 _RESULT = re.compile(
     rb"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(SELECT|WITH|SHOW|DESC|DESCRIBE|EXPLAIN|EXISTS|CHECK)\b", re.I | re.S
 )
+_QUIET = re.compile(rb"'(?:[^'\\]|\\.|'')*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 class EngineError(Exception):
@@ -45,7 +47,7 @@ class Engine:
         self._first.close()
 
     def run(self, request: Request, read_only: bool) -> Answer:
-        if request.has_several_statements:
+        if _several(request.sql):
             raise EngineError(
                 "Code: 62. DB::Exception: Syntax error (Multi-statements are not allowed). (SYNTAX_ERROR)"
             )
@@ -112,6 +114,10 @@ class Engine:
             sql = f"{request.sql.decode()} FROM INFILE {_quoted(file.name)} FORMAT {request.data_format}"
             result = connection.query(sql, "TabSeparated")
         return Answer(b"", None, result.rows_read(), result.bytes_read())
+
+
+def _several(sql: bytes) -> bool:
+    return bool(_QUIET.sub(b" ", sql).partition(b";")[2].strip(b"; \t\r\n"))
 
 
 def _quoted(text: str) -> str:

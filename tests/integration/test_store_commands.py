@@ -202,10 +202,8 @@ def test_doctor(stillwatch: Run) -> None:
     with connect("chdb:.stillwatch/store"):
         pass
     out = stillwatch("doctor")[1]
-    assert (
-        "not applied: 0001_events, 0002_verdicts, 0003_records, 0004_continuity, 0005_suppression; "
-        "to mend: run `stillwatch migrate`" in out
-    )
+    names = [f"{migration.version:04}_{migration.name}" for migration in known_migrations()]
+    assert f"not applied: {', '.join(names)}; to mend: run `stillwatch migrate`" in out
     stillwatch("migrate")
     code, out, _ = stillwatch("doctor", "--json", "--set", "stream.web_port=0")
     checks = {check["check"]: check["state"] for check in json.loads(out)["checks"]}
@@ -216,6 +214,14 @@ def test_doctor(stillwatch: Run) -> None:
     assert code == 1
     assert "does not answer (Connection refused); to mend: start ClickHouse or mend --store" in out
     assert "kafka://127.0.0.1:9 does not answer" in out
+
+
+def test_roles_and_clusters_are_for_servers(stillwatch: Run) -> None:
+    code, _, err = stillwatch("migrate", "--roles")
+    assert (code, "has no users: --roles is for a ClickHouse server" in err) == (1, True)
+    code, _, err = stillwatch("migrate", "--set", "store.cluster=east")
+    assert (code, "is no cluster" in err) == (1, True)
+    assert stillwatch("migrate", "--set", "store.cluster=a'b")[0] == 2
 
 
 def test_the_same_over_http(
@@ -241,7 +247,8 @@ def test_an_older_program_can_have_the_store_back_and_a_newer_one_after_it(fille
     with connect("chdb:.stillwatch/store") as store:
         assert pending_migrations(store, older) == []
         events = store.query_rows("SELECT count() FROM api_calls")
-    assert "applied 0004_continuity, 0005_suppression" in filled("migrate")[1]
+    names = [f"{migration.version:04}_{migration.name}" for migration in known_migrations()[3:]]
+    assert f"applied {', '.join(names)}" in filled("migrate")[1]
     with connect("chdb:.stillwatch/store") as store:
         assert store.query_rows("SELECT count() FROM api_calls") == events
         assert store.query_rows("SELECT count() FROM offset_gaps") == [(0,)]

@@ -44,9 +44,9 @@ def test_a_query_is_one_statement() -> None:
         single_statement("-- only a comment")
 
 
-def test_migrations_are_numbered_without_gaps() -> None:
+def test_migrations_have_a_number_each() -> None:
     migrations = known_migrations()
-    assert [migration.version for migration in migrations] == list(range(1, len(migrations) + 1))
+    assert len({migration.version for migration in migrations}) == len(migrations)
     assert all(list(statements_of(migration.text)) for migration in migrations)
 
 

@@ -19,6 +19,7 @@ REPLAY_COMMANDS = {
     "run": ("replay.command_line.replay:run", "Re-run a window of history through the engine."),
     "evaluate": ("replay.command_line.replay:evaluate", "Score a run against labels."),
     "compare": ("replay.command_line.replay:compare", "Compare two runs."),
+    "report": ("replay.command_line.report:report", "Write a page that shows a run, or several side by side."),
 }
 
 
@@ -27,7 +28,9 @@ def build_full_app() -> App:
     app = build_app()
     for name, (where, does) in COMMANDS.items():
         app.command(where, name=name, help=does)
-    replay = App(name="replay", help="Re-run a window of history, score the run against labels, compare runs.")
+    replay = App(
+        name="replay", help="Re-run a window of history, score the run against labels, compare runs, show them."
+    )
     for name, (where, does) in REPLAY_COMMANDS.items():
         replay.command(where, name=name, help=does)
     app.command(replay)

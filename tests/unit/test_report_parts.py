@@ -193,9 +193,8 @@ def test_threads_of_neighbours_do_not_cross() -> None:
 def test_charts_of_forty_years_stay_small() -> None:
     window = Span(START, START + 40 * 365 * DAY, 1, 1, 1)
     count = 40 * 365
-    series = Series(
-        *(np.arange(count, dtype=np.float64) * step + base for step, base in ((DAY, START), (1, 1), (3, 0), (0, 0.5)))
-    )
+    days = np.arange(count, dtype=np.float64)
+    series = Series(days * DAY + START, days + 1, days * 3, days * 0 + 0.5)
     account = Account("a", "alert", (), (detection("a", START + 9_000 * DAY),), AccountTotals(1, 1, 0.5))
     charts = account_charts(account, series, window)
     assert len(charts) == 3

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 from replay.errors import ReplayError
 
+#: The year 2283, near which ClickHouse's DateTime64 in milliseconds may end.
+_END_MS = 9_877_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -17,6 +20,14 @@ class Window:
 
     def __contains__(self, ts: int) -> bool:
         return (self.from_ms is None or ts >= self.from_ms) and (self.to_ms is None or ts < self.to_ms)
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """Both ends as parameters of a query; where the window is open, the ends of ClickHouse's time."""
+        return {
+            "from_ms": 0 if self.from_ms is None else max(self.from_ms, 0),
+            "to_ms": _END_MS if self.to_ms is None else min(self.to_ms, _END_MS),
+        }
 
 
 def window_of(start: str | None, end: str | None) -> Window:

@@ -19,7 +19,7 @@ from pipeline.detectors.conformal import ConformalCalibrator
 from pipeline.engine.identity import AccountSlots, RecentIdentities
 from pipeline.engine.memory import Memory, Remembering
 from pipeline.engine.scoring import Scored, Scorer
-from pipeline.engine.verdicts import AccountWindows, CallScores, Verdicts
+from pipeline.engine.verdicts import AccountWindows, CallScores, HourEvidence, Verdicts
 from pipeline.event.columns import EventBatch
 from pipeline.features.behaviour import BEHAVIOUR_NAMES
 from pipeline.features.extract import ClosedWindows, EventFeatures, close, extract
@@ -224,42 +224,49 @@ class Engine:
                 hours, hour_rows = scored, chosen
         sums = {name: windows.sums[:, column].astype(np.int64) for column, name in enumerate(SUM_NAMES)}
         distinct = {name: windows.distinct[:, column].astype(np.int64) for column, name in enumerate(DISTINCT_NAMES)}
+        evidence = self._evidence(hours, hour_rows, windows, closed_by)
         account_windows = AccountWindows(
             account_id=[account_of[slot] for slot in windows.slot.tolist()],
             window_s=window_s,
             window_start=start,
             score=scores,
             reasons=reasons,
+            hours=evidence,
             **sums,
             **distinct,
         )
-        return account_windows, self._incidents.follow(
-            self._judged(hours, hour_rows, account_windows, windows, closed_by)
+        judged = JudgedHours(
+            slot=windows.slot[hour_rows],
+            account_id=[account_windows.account_id[row] for row in hour_rows.tolist()],
+            start=start[hour_rows],
+            evidence=evidence.evidence.astype(np.float64),
+            output_tokens=account_windows.output_tokens[hour_rows],
+            account_calls=evidence.account_calls,
+            closed_by=evidence.closed_by,
+            reasons=lambda row: evidence.reasons[row],
         )
+        return account_windows, self._incidents.follow(judged)
 
-    def _judged(
-        self,
-        hours: Scored,
-        chosen: Int64,
-        account_windows: AccountWindows,
-        windows: ClosedWindows,
-        closed_by: Int64,
-    ) -> JudgedHours:
-        name = self.settings.incident.detector
-        evidence = np.zeros(chosen.size)
-        if name in hours.members:
-            _, judgement, score = hours.members[name]
+    def _evidence(self, hours: Scored, chosen: Int64, windows: ClosedWindows, closed_by: Int64) -> HourEvidence:
+        incident = self.settings.incident
+        # Single precision is what is stored, so that who decides anew by what is stored decides the same.
+        evidence = np.zeros(chosen.size, np.float32)
+        if incident.detector in hours.members:
+            _, judgement, score = hours.members[incident.detector]
             rarity = -np.log(1.0 - score) - _ORDINARY_NATS
-            evidence = judgement.raw if self._gives_odds else np.maximum(rarity, 0.0)
-        return JudgedHours(
-            slot=windows.slot[chosen],
-            account_id=[account_windows.account_id[row] for row in chosen.tolist()],
-            start=account_windows.window_start[chosen],
+            evidence = (judgement.raw if self._gives_odds else np.maximum(rarity, 0.0)).astype(np.float32)
+        reasons: list[Sequence[Reason]] = [()] * chosen.size
+        for row in np.flatnonzero(evidence >= incident.close_at).tolist():
+            reasons[row] = hours.explain(row, (incident.detector,))
+        number = windows.number[chosen]
+        return HourEvidence(
+            partition=self.partition,
+            row=chosen,
             evidence=evidence,
-            output_tokens=account_windows.output_tokens[chosen],
+            reasons=reasons,
             account_calls=windows.account_calls[chosen],
             closed_by=closed_by[chosen],
-            reasons=lambda row: hours.explain(row, (name,)),
+            place=np.arange(chosen.size) - np.searchsorted(number, number),
         )
 
 

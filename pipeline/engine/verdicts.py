@@ -36,6 +36,28 @@ class CallScores:
 
 
 @dataclass(frozen=True, slots=True)
+class HourEvidence:
+    """What incidents were decided by, of the H hours among closed windows, in the order of closing.
+
+    With it incidents can be decided anew, by other thresholds and without the models.
+    """
+
+    partition: int
+    row: Int64
+    """Which of the windows each is."""
+    evidence: NDArray[np.float32]
+    """ln(1 + odds) of extraction."""
+    reasons: list[Sequence[Reason]]
+    """What the evidence is made of, where it reaches `engine.incident.close_at`; empty otherwise."""
+    account_calls: Int64
+    """Calls of the account so far."""
+    closed_by: Int64
+    """Time of the event that let it close, epoch milliseconds."""
+    place: Int64
+    """Place among the hours of the partition that closed together."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountWindows:
     """One row per window that closed, in the order of closing. Counts and tokens are sums over the window."""
 
@@ -62,6 +84,7 @@ class AccountWindows:
     distinct_user_agents: Int64
     score: Float64
     reasons: list[Sequence[Reason]]
+    hours: HourEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

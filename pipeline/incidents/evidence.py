@@ -71,15 +71,25 @@ class Threshold:
     def _update(self) -> None:
         least, most = self.settings.open_at, self.settings.open_at_most
         self.open_at, self.scale = min(max(least + self.shift, least), most), 1.0
-        known = self.peaks[: min(self.seen, PEAKS_KEPT)].astype(np.float64)
-        if known.size < _ENOUGH:
+        if self.seen < _ENOUGH:
             return
-        upper = float(np.quantile(known, 1.0 - _UPPER))
+        # Sorted once: both quantiles are then at hand, and this is done for every few peaks.
+        known = np.sort(self.peaks[: min(self.seen, PEAKS_KEPT)])
+        upper = _quantile(known, 1.0 - _UPPER)
+        tail = known[np.searchsorted(known, np.float32(upper), "right") :]
         # The median of an exponential is ln 2 of its mean, and does not mind a few that extract unseen.
-        self.scale = max(float(np.median(known[known > upper] - upper)) / math.log(2.0), _LEAST_SCALE)
+        self.scale = max((_quantile(tail, 0.5) - upper) / math.log(2.0), _LEAST_SCALE) if tail.size else _LEAST_SCALE
         per_account_day = self.settings.alerts_per_1000_account_days / 1000.0
         wanted = upper + self.scale * math.log(_UPPER / per_account_day)
         self.open_at = min(max(wanted + self.shift, least), most)
+
+
+def _quantile(ordered: NDArray[np.float32], share: float) -> float:
+    # Linear between neighbours, as numpy.quantile.
+    place = share * (ordered.size - 1)
+    below = int(place)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, ordered.size - 1)])
+    return low + (place - below) * (high - low)
 
 
 @numba.njit(cache=True)

@@ -130,7 +130,7 @@ def account_windows_table(windows: AccountWindows, *, run_id: str) -> pa.Table:
         columns[name] = pa.array(getattr(windows, name).astype(np.uint64))
     columns["score"] = pa.array(windows.score, pa.float64())
     columns["reasons"] = _reasons(windows.reasons)
-    return pa.table(columns)
+    return pa.table(columns | _hours(windows))
 
 
 def incidents_table(incidents: Sequence[Incident], *, run_id: str) -> pa.Table:
@@ -196,6 +196,30 @@ def suppressed_incidents_table(incidents: Sequence[Incident], *, run_id: str) ->
     hours = pa.array([incident.suppressed_hours for incident in incidents], pa.uint32())
     by = pa.array([incident.suppressed_by for incident in incidents], _TEXT)
     return table.append_column("suppressed_hours", hours).append_column("suppressed_by", by)
+
+
+def _hours(windows: AccountWindows) -> dict[str, Column]:
+    # What incidents were decided by; windows of other lengths have nothing there.
+    hours, count = windows.hours, len(windows.account_id)
+    if hours is None:
+        return {}
+
+    def spread(values: NDArray[Any]) -> NDArray[Any]:
+        whole = np.zeros(count, values.dtype)
+        whole[hours.row] = values
+        return whole
+
+    reasons: list[Sequence[Reason]] = [()] * count
+    for row, one in zip(hours.row.tolist(), hours.reasons, strict=True):
+        reasons[row] = one
+    return {
+        "evidence": pa.array(spread(hours.evidence)),
+        "evidence_reasons": _reasons(reasons),
+        "partition": _same(hours.partition, count, pa.int32()),
+        "place": pa.array(spread(hours.place.astype(np.uint32))),
+        "account_calls": pa.array(spread(hours.account_calls.astype(np.uint64))),
+        "closed_by": _times(spread(hours.closed_by)),
+    }
 
 
 def _same(value: Any, count: int, kind: pa.DataType = _TEXT) -> Column:

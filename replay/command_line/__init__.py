@@ -17,8 +17,9 @@ COMMANDS = {
 }
 REPLAY_COMMANDS = {
     "run": ("replay.command_line.replay:run", "Re-run a window of history through the engine."),
-    "evaluate": ("replay.command_line.replay:evaluate", "Score a run against labels."),
-    "compare": ("replay.command_line.replay:compare", "Compare two runs."),
+    "evaluate": ("replay.command_line.evaluate:evaluate", "Score a run against labels."),
+    "compare": ("replay.command_line.compare:compare", "Compare two runs."),
+    "what-if": ("replay.command_line.what_if:what_if", "Decide a run's incidents anew by other thresholds."),
     "report": ("replay.command_line.report:report", "Write a page that shows a run, or several side by side."),
 }
 

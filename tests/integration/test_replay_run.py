@@ -185,6 +185,17 @@ def test_evaluation_of_a_stored_run(store: Store, file: Path) -> None:
     found = load_and_evaluate(store, "judged", labels)
     assert found.kinds[-1].labels + found.labels_not_seen == len(labels)
     assert found.account_days > 30
+    assert found.days == 6
+    of_calls, *of_windows = found.calibration
+    assert (of_calls.what, [one.what for one in of_windows]) == (
+        "calls",
+        [f"windows of {seconds} s" for seconds in (60, 600, 3600, 86_400)],
+    )
+    assert 0.02 < of_calls.above_9 < 0.2
+    assert found.curve is not None
+    assert found.curve.extracting == found.kinds[-1].labels
+    called = store.query_rows("SELECT uniq(account_id) FROM call_scores WHERE run_id = 'judged'")[0][0]
+    assert found.curve.others == called - found.curve.extracting
     with pytest.raises(ReplayError, match="no closed windows"):
         load_and_evaluate(store, "no-such-run", labels)
 

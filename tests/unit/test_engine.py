@@ -56,7 +56,7 @@ def rows(verdicts: list[Verdicts]) -> dict[str, list[object]]:
         tables["duplicates"] += one.duplicates.tolist()
         for name in ("call_scores", "account_windows"):
             struct = getattr(one, name)
-            columns = [getattr(struct, field) for field in struct.__dataclass_fields__]
+            columns = [getattr(struct, field) for field in struct.__dataclass_fields__ if field != "hours"]
             tables[name] += zip(*(list(column) for column in columns), strict=True)
         told = one.signals
         hours = [getattr(told.hours, field) for field in told.hours.__dataclass_fields__ if field != "slot"]

@@ -1,9 +1,10 @@
 """A small run with accounts of any name, as the engine would have written it, and labels of them."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.campaigns.campaign import Campaign, Evidence, Member
-from pipeline.engine.verdicts import AccountWindows, CallScores
+from pipeline.engine.verdicts import AccountWindows, CallScores, HourEvidence
 from pipeline.incidents.incident import Incident, Reason
 from pipeline.store.client import Store
 from pipeline.store.records import Label, ReplayRun, save_run
@@ -83,7 +84,20 @@ def _windows(accounts: list[str], alerted: tuple[str, ...], window_s: int, a_day
         window_start=start,
         score=np.where(loud, 0.999, 0.4),
         reasons=[()] * start.size,
+        hours=_evidence(start, loud) if window_s == 3600 else None,
         **counts,
+    )
+
+
+def _evidence(start: NDArray[np.int64], loud: NDArray[np.bool_]) -> HourEvidence:
+    return HourEvidence(
+        partition=0,
+        row=np.arange(start.size),
+        evidence=np.where(loud, 6.0, 0.25).astype(np.float32),
+        reasons=[()] * start.size,
+        account_calls=np.full(start.size, 100),
+        closed_by=start + HOUR,
+        place=np.arange(start.size),
     )
 
 

@@ -14,12 +14,13 @@ from replay.report.data import Series, Span
 from replay.report.downsample import fewer, windows_filled
 from replay.report.markup import element, percent
 from replay.report.plot import line, plot, ribbon, steps
-from replay.report.scale import Axis, Tick, day_text, logarithmic_axis, short
+from replay.report.scale import Axis, Tick, day_text, even_axis, logarithmic_axis, short
 from replay.report.timeline import window_axis
 from replay.truth import HONEST_KINDS
 
 Float64 = NDArray[np.float64]
 
+_HOUR_MS = 3_600_000
 _TALL, _LOW = 110, 70
 #: Scores by how rare they are: -log10(1 - score).
 _RAREST = 5.0
@@ -32,8 +33,10 @@ _SCORE_AXIS = Axis(
 )
 
 
-def account_charts(account: Account, series: Series, window: Span) -> list[tuple[str, Markup]]:
-    """Captions and charts."""
+def account_charts(
+    account: Account, series: Series, evidence: tuple[Float64, Float64] | None, window: Span
+) -> list[tuple[str, Markup]]:
+    """Captions and charts; `evidence` has hours and what each has shown, in nats."""
     x, step = window_axis(window), float(window.step_ms)
     charts = []
     for name, values, height in (
@@ -43,8 +46,28 @@ def account_charts(account: Account, series: Series, window: Span) -> list[tuple
         filled = windows_filled(series.start, values, x.low, x.high, step)
         band = _band(account, series, filled, x, step)
         charts.append((_caption(name, band, step), _chart(name, filled, band, height, x, step, account)))
+    if evidence is not None:
+        charts.append(("Evidence of extraction by the hour, ln(1 + odds)", _evidence(*evidence, x, account)))
     charts.append((f"Score of each {_length(step)}", _scores(series, x, account)))
     return charts
+
+
+def _evidence(start: Float64, evidence: Float64, x: Axis, account: Account) -> Markup:
+    y = even_axis(float(evidence.max(initial=1.0)), most=3)
+    length = x.high - x.low
+    at, values = fewer((start - x.low) / length, evidence / y.high)
+    shape = steps(at, values, _HOUR_MS / length, height=_LOW, css="area-fill evidence reads")
+    label = f"evidence of extraction, at most {float(evidence.max(initial=0.0)):.1f} nats"
+    return plot(
+        x,
+        y,
+        height=_LOW,
+        label=label,
+        stretched=[shape],
+        marks=_moments(account, x, _LOW),
+        readout="nats of evidence",
+        told_below=False,
+    )
 
 
 def _band(account: Account, series: Series, filled: Float64, x: Axis, step: float) -> Band | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
+from replay.curve import Curve
 from replay.report.downsample import fewer
 from replay.report.judgement import Calibration, TradeOff
 from replay.report.markup import element, percent
@@ -29,14 +30,22 @@ _RARE = Axis(
 _MOST_DOTS = 60
 
 
-def trade_off_plot(by_incidents: Sequence[TradeOff], by_windows: Sequence[TradeOff]) -> Markup:
-    """Precision over recall, by the evidence of incidents and by the highest score of a window."""
+def trade_off_plot(by_incidents: Sequence[TradeOff], by_evidence: Curve | None) -> Markup:
+    """Precision over recall, by the evidence of incidents, campaigns included, and by that of single accounts."""
     shapes, marks = [], []
-    for points, css in ((by_windows, "curve second"), (by_incidents, "curve first")):
-        recall = np.array([0.0, *(one.recall for one in points)])
-        precision = np.array([points[0].precision if points else 0.0, *(one.precision for one in points)])
+    single = by_evidence.points if by_evidence is not None else ()
+    for points, css in ((single, "curve second"), (by_incidents, "curve first")):
         if points:
+            recall = np.array([0.0, *(one.recall for one in points)])
+            precision = np.array([points[0].precision, *(one.precision for one in points)])
             shapes.append(line(*fewer(recall, precision), height=_HEIGHT, css=css))
+    for alone in single[:_MOST_DOTS]:
+        told = (
+            f"from {alone.threshold:.2f} nats: {alone.false_accounts} false accounts, precision {alone.precision:.1%}, "
+            f"recall {alone.recall:.1%}"
+        )
+        title, down = element("title", told), _HEIGHT - alone.precision * _HEIGHT
+        marks.append(element("circle", title, cx=percent(alone.recall), cy=down, r=2.5, class_="dot second"))
     for one in by_incidents[-_MOST_DOTS:]:
         told = (
             f"from a score of {one.threshold:.5f}: {one.accounts} accounts, precision {one.precision:.1%}, "

@@ -142,11 +142,18 @@ def read_series(store: Store, run_id: str, accounts: Sequence[str], step_ms: int
     found = store.query_arrow(query("report_series"), parameters)
     names: list[Any] = found.column("account_id").to_pylist()
     columns = [_floats(found, name) for name in ("start", "calls", "output_tokens", "score")]
-    edges = [0, *(at for at in range(1, len(names)) if names[at] != names[at - 1]), len(names)]
+    return {name: Series(*(column[start:end] for column in columns)) for name, start, end in _pieces(names)}
+
+
+def read_evidence(store: Store, run_id: str, accounts: Sequence[str]) -> dict[str, tuple[Float64, Float64]]:
+    """Hours and their evidence (nats) of some accounts; those that have shown none are left out."""
+    if not accounts:
+        return {}
+    found = store.query_arrow(query("report_evidence"), {"run_id": run_id, "accounts": list(accounts)})
+    columns = [_floats(found, name) for name in ("start", "evidence")]
     return {
-        names[start]: Series(*(column[start:end] for column in columns))
-        for start, end in pairwise(edges)
-        if end > start
+        name: (columns[0][start:end], columns[1][start:end])
+        for name, start, end in _pieces(found.column("account_id").to_pylist())
     }
 
 
@@ -176,6 +183,12 @@ def read_campaigns(store: Store, run_id: str, *, most: int, most_members: int) -
             shared = [(link, value, weight) for link, value, weight in map(_tuple, evidence)]
             members.setdefault(campaign, []).append(Member(account, joined_at, shared))
     return [Campaign(**one, first=tuple(members.get(one["campaign_id"], ()))) for one in campaigns]
+
+
+def _pieces(names: Sequence[Any]) -> list[tuple[Any, int, int]]:
+    # Each name with where its rows begin and end; they lie together.
+    edges = [0, *(at for at in range(1, len(names)) if names[at] != names[at - 1]), len(names)]
+    return [(names[start], start, end) for start, end in pairwise(edges) if end > start]
 
 
 def _floats(table: Any, name: str) -> Float64:

@@ -59,11 +59,6 @@ def evidence_peaks(detections: Sequence[Detection]) -> dict[str, float]:
     return peaks
 
 
-def window_peaks(store: Store, run_id: str) -> dict[str, float]:
-    """The highest score of a window of ten minutes or more, of each account."""
-    return dict(store.query_rows(query("report_peaks"), {"run_id": run_id}))
-
-
 def read_calibration(store: Store, run_id: str, extracting: Set[str]) -> list[Calibration]:
     """The calibration of calls' and of windows' scores over all accounts but those that extract."""
     thresholds = [1.0 - share for share in EXPECTED_SHARES]

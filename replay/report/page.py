@@ -24,10 +24,12 @@ from replay.report.accounts import Account, accounts_that_matter, first_of_each,
 from replay.report.curves import calibration_plot, trade_off_plot
 from replay.report.data import (
     Campaign,
+    Float64,
     Series,
     Span,
     Story,
     read_campaigns,
+    read_evidence,
     read_series,
     read_span,
     read_stories,
@@ -35,7 +37,7 @@ from replay.report.data import (
     read_traffic,
 )
 from replay.report.graph import MOST_MEMBERS, campaign_graph, kinds_of_evidence
-from replay.report.judgement import evidence_peaks, read_calibration, trade_offs, window_peaks
+from replay.report.judgement import evidence_peaks, read_calibration, trade_offs
 from replay.report.markup import SENTENCE, TOLD, shown
 from replay.report.scale import day_text, short
 from replay.report.timeline import lane, lanes_axis, traffic_plot
@@ -60,7 +62,7 @@ def report(store: Store, run_ids: Sequence[str], labels: Sequence[Label], *, mos
     for other in others:
         _require_same_window(first, windows[first], other, windows[other])
     evaluations = {run_id: load_and_evaluate(store, run_id, labels) for run_id in windows} if labels else {}
-    comparisons = [load_and_compare(store, first, other) for other in others]
+    comparisons = [load_and_compare(store, first, other, labels or None) for other in others]
     content = {
         **_run(store, first, windows[first], labels, evaluations.get(first), most_accounts),
         "run_ids": [first, *others],
@@ -106,6 +108,7 @@ def _run(
     campaigns = read_campaigns(store, run_id, most=MOST_CAMPAIGNS, most_members=_MEMBERS_READ)
     entities = [one.account_id for one in charted] + [one.campaign_id for one in campaigns]
     stories = read_stories(store, run_id, entities)
+    evidence = read_evidence(store, run_id, [one.account_id for one in charted])
     incidents = {one.incident_id: one.entity_type for one in detections}
     seen = {one.account_id for one in accounts if one.account_id in extracting}
     found_campaigns = len({one.entity_id for one in detections if one.entity_type == "campaign"})
@@ -121,13 +124,16 @@ def _run(
         "lanes_axis": lanes_axis(window),
         "lanes_left_out": _left_out(accounts, laned),
         "charted": [
-            _account(one, series.get(one.account_id), stories.get(one.account_id, []), window) for one in charted
+            _account(
+                one, series.get(one.account_id), evidence.get(one.account_id), stories.get(one.account_id, []), window
+            )
+            for one in charted
         ],
         "charted_left_out": _left_out(accounts, charted),
         "campaigns": [_campaign(one, stories.get(one.campaign_id, []), extracting) for one in campaigns],
         "campaigns_left_out": found_campaigns - len(campaigns),
         "trade_off": trade_off_plot(
-            trade_offs(evidence_peaks(detections), seen), trade_offs(window_peaks(store, run_id), seen)
+            trade_offs(evidence_peaks(detections), seen), evaluation.curve if evaluation is not None else None
         )
         if seen
         else None,
@@ -136,11 +142,17 @@ def _run(
     }
 
 
-def _account(account: Account, series: Series | None, stories: Sequence[Story], window: Span) -> dict[str, Any]:
+def _account(
+    account: Account,
+    series: Series | None,
+    evidence: tuple[Float64, Float64] | None,
+    stories: Sequence[Story],
+    window: Span,
+) -> dict[str, Any]:
     strongest = max(stories, key=lambda one: one.peak_score, default=None)
     return {
         "account": account,
-        "charts": account_charts(account, series, window) if series is not None else [],
+        "charts": account_charts(account, series, evidence, window) if series is not None else [],
         "stories": stories[:MOST_INCIDENTS],
         "stories_left_out": max(len(stories) - MOST_INCIDENTS, 0),
         "reasons": reasons_shown(strongest.reasons) if strongest else [],
@@ -175,6 +187,8 @@ def _comparison(found: Comparison) -> dict[str, Any]:
         "counts": [(name.replace("_", " "), count, found.counts_b[name]) for name, count in found.counts_a.items()],
         "gained": found.gained[:MOST_INCIDENTS],
         "lost": found.lost[:MOST_INCIDENTS],
+        "accounts": found.accounts[:MOST_INCIDENTS],
+        "tests": words.tests(found.significance) if found.significance is not None else [],
     }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from replay.evaluate import Evaluation, KindResult
+from replay.intervals import Interval
 from replay.report.data import Span
 from replay.report.scale import short
+from replay.significance import Significance
 
 _FRACTIONS = ((0.5, "half"), (1 / 3, "a third"), (0.25, "a quarter"), (0.2, "a fifth"), (0.1, "a tenth"))
 
@@ -71,18 +73,23 @@ def figures(found: Evaluation) -> list[Figure]:
     """The main figures of an evaluation with labels."""
     every = found.kinds[-1]
     return [
-        Figure("recall", "Recall", f"{every.recall:.1%}", f"{every.found} of {every.labels} labels found"),
+        Figure(
+            "recall",
+            "Recall",
+            f"{every.recall:.1%}",
+            f"{every.found} of {every.labels} labels found{_between(every.recall_interval)}",
+        ),
         Figure(
             "precision",
             "Precision",
             "none" if found.precision is None else f"{found.precision:.1%}",
-            f"{found.true_incidents} of {found.account_incidents} account incidents true",
+            f"{found.true_incidents} of {found.account_incidents} account incidents true{_between(found.precision_interval)}",
         ),
         Figure(
             "leaked",
             "Leaked",
             "none" if every.leaked is None else f"{every.leaked:.1%}",
-            "of labelled output tokens went before the first alert",
+            f"of labelled output tokens went before the first alert{_between(every.leaked_interval)}",
         ),
         Figure(
             "false",
@@ -90,7 +97,8 @@ def figures(found: Evaluation) -> list[Figure]:
             "none"
             if found.false_alerts_per_1000_account_days is None
             else f"{found.false_alerts_per_1000_account_days:.2f}",
-            f"per 1,000 account-days: {found.false_alerts} in {found.account_days:,}",
+            f"per 1,000 account-days: {found.false_alerts} in {found.account_days:,}"
+            f"{_between(found.false_alerts_interval, '.2f')}",
         ),
         Figure(
             "hours",
@@ -99,6 +107,21 @@ def figures(found: Evaluation) -> list[Figure]:
             "from the start of a label, median over those found",
         ),
     ]
+
+
+def tests(found: Significance) -> list[str]:
+    """Whether two runs differ by more than chance, a sentence for each figure."""
+    told = [
+        f"Of {found.labelled_accounts} labelled accounts the first alone found {found.found_by_a_only}, the second alone "
+        f"{found.found_by_b_only} (p = {found.recall_p:.3f}, McNemar's exact test)."
+    ]
+    for name, one in (("leaked", found.leaked), ("precision", found.precision)):
+        if one is not None and one.a != one.b:
+            told.append(
+                f"{name[0].upper()}{name[1:]} moved by {100 * (one.b - one.a):+.1f} points (95%: {100 * one.low:+.1f} to "
+                f"{100 * one.high:+.1f}, p = {one.p:.3f}, paired bootstrap over accounts)."
+            )
+    return told
 
 
 def duration(hours: float) -> str:
@@ -112,6 +135,10 @@ def duration(hours: float) -> str:
     if hours < 72:
         return f"{hours:.1f} hours"
     return f"{hours / 24:.1f} days"
+
+
+def _between(interval: Interval | None, how: str = ".1%") -> str:
+    return "" if interval is None else f"; 95%: {interval.low:{how}} to {interval.high:{how}}"
 
 
 def _missed(one: KindResult) -> str:

@@ -59,6 +59,10 @@ def test_the_figures_are_those_of_the_evaluation(store: Store) -> None:
     assert figures["false"] == f"{1000 * 2 / (4 * DAYS):.2f}"
     assert "<h1>The only extractor was found within 2.0 hours, with 2 false alerts.</h1>" in page
     assert "1 on load test" in page
+    # Of three accounts with equal evidence one extracts.
+    assert "Average precision of single accounts: 0.333" in page
+    assert 'aria-label="evidence of extraction, at most 6.0 nats"' in page
+    assert "1 of 1 labels found; 95%: " in page
 
 
 def test_a_page_is_the_same_each_time_and_loads_nothing(store: Store) -> None:
@@ -102,6 +106,8 @@ def test_runs_are_compared(store: Store) -> None:
     assert page.count('data-run="') == 2
     assert "gained by plain" in page
     assert "lost by plain" in page
+    assert "McNemar" in page
+    assert "Accounts seen differently" in page
 
 
 @pytest.fixture

@@ -196,8 +196,8 @@ def test_charts_of_forty_years_stay_small() -> None:
     days = np.arange(count, dtype=np.float64)
     series = Series(days * DAY + START, days + 1, days * 3, days * 0 + 0.5)
     account = Account("a", "alert", (), (detection("a", START + 9_000 * DAY),), AccountTotals(1, 1, 0.5))
-    charts = account_charts(account, series, window)
-    assert len(charts) == 3
+    charts = account_charts(account, series, (series.start, series.calls), window)
+    assert len(charts) == 4
     assert all(len(drawn) < 60_000 for _, drawn in charts)
     traffic = Traffic(series.start, series.calls, series.output_tokens, series.output_tokens / 2)
     assert len(traffic_plot(traffic, window)) < 60_000

@@ -22,7 +22,11 @@ def completion_of(app: App) -> Callable[[Shell], int]:
         shell
             bash, zsh or fish.
         """
-        sys.stdout.write(app.generate_completion(shell=shell))
+        script = app.generate_completion(shell=shell)
+        if shell == "zsh":
+            # The script is made to lie in a folder of $fpath; evaluated, it must name its function to the shell itself.
+            script += "compdef _cyclopts_stillwatch stillwatch\n"
+        sys.stdout.write(script)
         return 0
 
     return completion

@@ -1,7 +1,14 @@
 """`stillwatch watch`: one frame of a worker's pages and of a store, and what it does without either."""
 
+import contextlib
 import json
+import os
+import pty
 import re
+import select
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -122,6 +129,26 @@ def test_without_a_worker_the_store_is_shown_and_without_both_one_line(stillwatc
     assert "acme draws far more than it did" in out
     # The folder is let go, so that a worker can start.
     connect("chdb:.stillwatch/store").close()
+
+
+def test_on_a_terminal_frames_follow_each_other_until_ctrl_c(pages: Pages, tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "replay", "watch", "--worker", pages.address, "--every", "0.2"]
+    watching = subprocess.Popen(
+        command, cwd=tmp_path, stdin=follower, stdout=follower, stderr=follower, start_new_session=True
+    )
+    os.close(follower)
+    seen = b""
+    while seen.count(b"events a second") < 3:
+        assert select.select([leader], [], [], 60)[0], seen
+        seen += os.read(leader, 1 << 16)
+    watching.send_signal(signal.SIGINT)
+    # What is still drawn must be read, or its end would wait for room.
+    with contextlib.suppress(OSError):
+        while os.read(leader, 1 << 16):
+            pass
+    os.close(leader)
+    assert watching.wait(timeout=60) == 0
 
 
 @pytest.mark.parametrize("arguments", [["--worker", "6066"], ["--every", "0"], ["--limit", "0"]])

@@ -47,6 +47,13 @@ def test_each_shell_can_read_its_script(shell: str, tmp_path: Path, capsys: pyte
         subprocess.run([shell, "-n", str(tmp_path / "script")], check=True)
 
 
+def test_zsh_is_told_of_a_function_that_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(build_full_app(), ["completion", "zsh"]) == 0
+    text = capsys.readouterr().out
+    assert text.endswith("\ncompdef _cyclopts_stillwatch stillwatch\n")
+    assert "\n_cyclopts_stillwatch() {\n" in text
+
+
 def test_another_shell_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(build_full_app(), ["completion", "tcsh"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -133,7 +133,7 @@ def _box(title: str, content: RenderableType) -> Panel:
 
 def _stalled(now: Sample) -> str:
     stalled = now.get(m.COMMIT_STALLED)
-    return f"not moved for {stalled:.0f} s" if stalled >= 1 else "move"
+    return f"last moved {stalled:.0f} s ago" if stalled >= 1 else "are up to date"
 
 
 def _written(before: Sample | None, now: Sample) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cyclopts import App
 
+from pipeline.command_line.completion import completion_of
+
 #: Where each command is, and what it does; a module is imported only when its command is asked for.
 COMMANDS = {
     "worker": ("pipeline.command_line.worker:worker", "Run the Faust worker: events in, verdicts out."),
@@ -15,6 +17,7 @@ COMMANDS = {
     "explain": ("pipeline.command_line.analyst:explain", "Show why an account stands out, since when and how much."),
     "incidents": ("pipeline.command_line.analyst:incidents", "List incidents."),
     "campaigns": ("pipeline.command_line.analyst:campaigns", "List campaigns of coordinated accounts."),
+    "watch": ("pipeline.command_line.watch.command:watch", "Watch the stream and what it finds, live."),
     "label": ("pipeline.command_line.label:label", "Record an analyst's verdict on an account."),
     "forget": ("pipeline.command_line.forget:forget", "Delete what the store holds of one account."),
     "suppress": ("pipeline.command_line.suppress:suppress", "Let accounts open no incident for a time."),
@@ -43,6 +46,7 @@ def build_app() -> App:
     for name, (where, does) in ALERTS_COMMANDS.items():
         alerts.command(where, name=name, help=does)
     app.command(alerts)
+    app.command(completion_of(app), name="completion")
     return app
 
 

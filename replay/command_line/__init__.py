@@ -21,6 +21,7 @@ REPLAY_COMMANDS = {
     "compare": ("replay.command_line.compare:compare", "Compare two runs."),
     "tune": ("replay.command_line.tune:tune", "Search for the best settings."),
     "what-if": ("replay.command_line.what_if:what_if", "Decide a run's incidents anew by other thresholds."),
+    "report": ("replay.command_line.report:report", "Write a page that shows a run, or several side by side."),
 }
 
 
@@ -29,7 +30,9 @@ def build_full_app() -> App:
     app = build_app()
     for name, (where, does) in COMMANDS.items():
         app.command(where, name=name, help=does)
-    replay = App(name="replay", help="Re-run a window of history, score the run against labels, compare runs.")
+    replay = App(
+        name="replay", help="Re-run a window of history, score the run against labels, compare runs, show them."
+    )
     for name, (where, does) in REPLAY_COMMANDS.items():
         replay.command(where, name=name, help=does)
     app.command(replay)

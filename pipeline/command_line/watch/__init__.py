@@ -1,0 +1,1 @@
+"""`stillwatch watch`: the stream and what it finds, live on the terminal."""

@@ -15,6 +15,7 @@ COMMANDS = {
     "explain": ("pipeline.command_line.analyst:explain", "Show why an account stands out, since when and how much."),
     "incidents": ("pipeline.command_line.analyst:incidents", "List incidents."),
     "campaigns": ("pipeline.command_line.analyst:campaigns", "List campaigns of coordinated accounts."),
+    "console": ("pipeline.command_line.console:console", "Serve the console, a web page on the store."),
     "label": ("pipeline.command_line.label:label", "Record an analyst's verdict on an account."),
     "suppress": ("pipeline.command_line.suppress:suppress", "Let accounts open no incident for a time."),
 }

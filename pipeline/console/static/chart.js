@@ -230,7 +230,7 @@ class Chart {
       this.brush.style.left = `${Math.min(x, this.dragged)}px`;
       this.brush.style.width = `${Math.abs(x - this.dragged)}px`;
     }
-    this.point(this.nearest(this.time(x)), true);
+    this.point(this.highest(this.nearest(this.time(x - 1)), this.nearest(this.time(x + 1))), true);
   }
 
   press(event) {
@@ -283,6 +283,14 @@ class Chart {
     }
     if (low > 0 && Math.abs(t[low - 1] + width / 2 - at) < Math.abs(t[low] + width / 2 - at)) low -= 1;
     return t.length ? low : -1;
+  }
+
+  // Of the points that share a few pixels the one that stands out, so that the mouse finds every peak that it sees.
+  highest(from, to) {
+    const { values } = this.data.layers[0];
+    let found = from;
+    for (let i = from + 1; i <= to; i += 1) if (values[i] > values[found]) found = i;
+    return found;
   }
 
   // Show the values at a point, here and, at the same time, in the charts beside.

@@ -94,12 +94,12 @@ function become(element, fresh) {
   for (const { name, value } of [...fresh.attributes]) {
     if (element.getAttribute(name) !== value) element.setAttribute(name, value);
   }
-  for (const name of HANDLERS) element[name] = fresh[name];
   if (fresh.widgetOf) {
     element.widgetOf = fresh.widgetOf;
     element.widget?.update(fresh.widgetOf.data);
     return;
   }
+  for (const name of HANDLERS) element[name] = fresh[name];
   replaceChildren(element, [...fresh.childNodes]);
   if (fresh.wanted !== undefined && element !== document.activeElement) element.value = fresh.wanted;
 }

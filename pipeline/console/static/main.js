@@ -180,7 +180,8 @@ function theme(name) {
   document.dispatchEvent(new Event("theme"));
 }
 
-window.addEventListener("hashchange", () => show());
+// A link with a token may be opened in a page that is there already.
+window.addEventListener("hashchange", () => (location.hash.startsWith("#token=") ? start() : show()));
 document.addEventListener("decided", (event) => {
   say(`Done: ${event.detail}.`);
   show(false);

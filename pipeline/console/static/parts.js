@@ -28,7 +28,7 @@ export function table(caption, columns, records, { key, row } = {}) {
       h("thead", null, h("tr", null, columns.map((column) => h("th", { scope: "col", class: column.kind }, column.head)))),
       h("tbody", null, records.map((record, index) =>
         h("tr", { key: key?.(record), ...(row?.(record, index) || {}) },
-          columns.map((column) => h("td", { class: column.kind, "data-head": column.head }, column.cell(record, index))))))));
+          columns.map((column) => h("td", { class: column.kind, "data-head": typeof column.head === "string" ? column.head : null }, column.cell(record, index))))))));
 }
 
 export function reasons(list) {

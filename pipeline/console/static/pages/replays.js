@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { h } from "../dom.js";
 import { count, name, rarity, time } from "../format.js";
 import { chip, entityLink, id, nothing, severity, table, when } from "../parts.js";
-import { change, to } from "../route.js";
+import { change, here, to } from "../route.js";
 
 const FIGURES = [
   ["accounts", "accounts", count],
@@ -40,7 +40,7 @@ export function view({ replays, compared, settings, differences }, given) {
     h("div.head", null, h("h1", { tabindex: -1 }, "Replays")),
     h("p.lead", null, "Choose up to six runs to see them side by side."),
     table("Runs", [
-      { head: "compare", cell: (one) => h("input", { type: "checkbox", checked: picked.includes(one.run_id), "aria-label": `compare ${name(one.run_id, 60)}`, onchange: (event) => pick(picked, one.run_id, event.target.checked) }) },
+      { head: "compare", cell: (one) => h("input", { type: "checkbox", checked: picked.includes(one.run_id), "aria-label": `compare ${name(one.run_id, 60)}`, onchange: (event) => pick(one.run_id, event.target.checked) }) },
       { head: "run", cell: (one) => h("a", { href: to("accounts", { run: one.run_id === "live" ? "" : one.run_id, days: 31 }) }, id(one.run_id, 60)) },
       { head: "status", cell: (one) => chip(name(one.status, 20), one.status === "failed" ? "high" : one.status === "done" ? "done" : "plain") },
       { head: "made", cell: (one) => (one.created_at ? when(one.created_at) : "") },
@@ -62,7 +62,9 @@ export function view({ replays, compared, settings, differences }, given) {
   ];
 }
 
-function pick(picked, run, on) {
+function pick(run, on) {
+  // What is chosen now, which the page may not have drawn yet.
+  const picked = chosen(here().given);
   const next = on ? [...picked, run].slice(-6) : picked.filter((one) => one !== run);
   change({ compare: JSON.stringify(next) });
 }

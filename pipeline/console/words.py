@@ -30,7 +30,7 @@ def _words(reason: Mapping[str, Any]) -> str:
     feature, observed, expected = reason["feature"], reason["observed"], reason["expected"]
     what = feature.replace("_", " ")
     if feature.startswith("shared_"):
-        return f"{what}: {number(observed)} values that few others use, where {number(expected)} were expected"
+        return f"{what}: {number(observed)} value{'' if observed == 1 else 's'} that few others use, {number(expected)} expected"
     if feature.startswith("group_"):
         return f"{what}: {number(observed)}, in ordinary groups {number(expected)}"
     return phrase(Reason(feature, observed, expected, reason["share"]))

@@ -167,7 +167,7 @@ def test_campaign_stream_and_replays(visit: Callable[..., Visit]) -> None:
     assert page.locator(".graph .member").count() == len(HOSTILE)
     assert page.locator(".graph .value").count() == len(HOSTILE)
     page.locator(".graph .member").first.focus()
-    assert page.locator(".graph line.lit").count() == len(HOSTILE)
+    assert page.locator(".graph path.lit").count() == len(HOSTILE)
     page.get_by_role("link", name="Stream").click()
     page.get_by_role("heading", name="Rejected in the latest 7 days").wait_for()
     assert page.get_by_text("no worker answers", exact=True).is_visible()

@@ -4,11 +4,8 @@
 import { h } from "./dom.js";
 import { compact, time } from "./format.js";
 import { ink, niceSteps, timeSteps } from "./axes.js";
-
-const LEFT = 46;
-const RIGHT = 8;
-const TOP = 8;
-const BOTTOM = 20;
+import * as layers from "./layers.js";
+import { BOTTOM, LEFT, RIGHT, TOP } from "./layers.js";
 
 // data: {label, from, to, t, width (ms of a bar, or 0), layers: [{kind: bars|area|line|band|dots, values, …}], spans, scale,
 //        told(index) -> text, zoom(from, to), cursor}
@@ -75,7 +72,7 @@ class Chart {
     this.range = this.found();
     this.columns = this.data.layers.map((layer) => this.decimated(layer));
     this.axes(pen);
-    this.data.layers.forEach((layer, index) => this[layer.kind](pen, layer, this.columns[index]));
+    this.data.layers.forEach((layer, index) => layers[layer.kind](pen, this, layer, this.columns[index]));
     this.mark(pen);
     this.element.dataset.points = String(this.data.t.length);
   }
@@ -139,76 +136,6 @@ class Chart {
     for (const [at, text] of timeSteps(this.data.from, this.data.to, width)) {
       const x = this.x(at);
       if (x > LEFT + 16 && x < LEFT + width - 12) pen.fillText(text, x, TOP + height + 14);
-    }
-  }
-
-  bars(pen, layer, { most, other }) {
-    const wide = this.x(this.data.from + this.data.width) - LEFT;
-    const bottom = TOP + this.plot.height;
-    const bar = (x, across, value, usual) => {
-      const top = this.y(value);
-      const line = usual > -Infinity ? Math.max(top, this.y(usual)) : top;
-      pen.fillStyle = this.colours.data;
-      pen.fillRect(x, line, across, bottom - line);
-      if (line > top) {
-        pen.fillStyle = this.colours.beyond;
-        pen.fillRect(x, top, across, line - top);
-      }
-    };
-    if (wide >= 2) {
-      for (let i = 0; i < this.data.t.length; i += 1) {
-        const x = this.x(this.data.t[i]);
-        if (x + wide < LEFT || x > LEFT + this.plot.width) continue;
-        bar(x, Math.max(1, wide - 1), layer.values[i], layer.usual?.[i] ?? -Infinity);
-      }
-    } else {
-      for (let column = 0; column < most.length; column += 1) {
-        if (most[column] > -Infinity) bar(LEFT + column, 1, most[column], layer.usual ? other[column] : -Infinity);
-      }
-    }
-  }
-
-  band(pen, layer, { least }) {
-    // Its upper edge is the most of `usual`; the lower one the least of `values`.
-    const upper = this.decimated({ ...layer, values: layer.high }).most;
-    pen.fillStyle = this.colours.band;
-    for (let column = 0; column < least.length; column += 1) {
-      if (least[column] === Infinity || upper[column] === -Infinity) continue;
-      const top = this.y(upper[column]);
-      const across = Math.max(1, Math.ceil(this.x(this.data.from + this.data.width) - LEFT));
-      pen.fillRect(LEFT + column, top, across, Math.max(1, this.y(least[column]) - top));
-    }
-  }
-
-  line(pen, layer, { least, most }) {
-    pen.strokeStyle = this.colours[layer.colour || "data"];
-    pen.lineWidth = 1.5;
-    pen.beginPath();
-    let begun = false;
-    for (let column = 0; column < most.length; column += 1) {
-      if (most[column] === -Infinity) continue;
-      const x = LEFT + column + 0.5;
-      if (begun) pen.lineTo(x, this.y(most[column]));
-      else pen.moveTo(x, this.y(most[column]));
-      pen.lineTo(x, this.y(least[column]));
-      begun = true;
-    }
-    pen.stroke();
-    pen.lineWidth = 1;
-  }
-
-  dots(pen, layer, { least, most }) {
-    for (let column = 0; column < most.length; column += 1) {
-      if (most[column] === -Infinity) continue;
-      const x = LEFT + column;
-      const top = this.y(most[column]);
-      pen.fillStyle = this.colours.faint;
-      pen.fillRect(x, top, 1, Math.max(1, this.y(least[column]) - top));
-      const high = most[column] >= layer.above;
-      pen.fillStyle = high ? this.colours.beyond : this.colours.data;
-      pen.beginPath();
-      pen.arc(x + 0.5, top, high ? 2.5 : 1.25, 0, 7);
-      pen.fill();
     }
   }
 

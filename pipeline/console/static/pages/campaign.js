@@ -3,7 +3,7 @@
 import { ask } from "../api.js";
 import { h, widget } from "../dom.js";
 import { count, name, rarity, words } from "../format.js";
-import { graph, MOST_NODES } from "../graph.js";
+import { graph, MOST_EACH } from "../graph.js";
 import { accountLink, chip, evidence, facts, id, nothing, reasons, severity, table, when } from "../parts.js";
 import { buttons } from "../decide.js";
 import { link } from "../route.js";
@@ -28,9 +28,9 @@ export function view(one) {
     ]),
     h("h2", null, "Who shares what"),
     one.accounts.length ? [
-      h("p.lead", null, "Round: accounts. Square: values that at least two of them share; the larger, the more."),
+      h("p.lead", null, "Accounts on the left, red where they have an incident of their own; values that at least two of them share on the right, with how many do."),
       widget("div.canvas", { key: "graph" }, picture, one.accounts),
-      one.accounts.length > MOST_NODES && h("p.muted", null, `Drawn with ${MOST_NODES} nodes at most; the table has them all.`),
+      one.accounts.length > MOST_EACH && h("p.muted", null, `The first ${MOST_EACH} are drawn; the table has more.`),
     ] : nothing("No member is known yet."),
     h("h2", null, "Incidents"),
     one.incidents.map(item),
@@ -67,7 +67,7 @@ function picture(element, accounts) {
     const text = JSON.stringify(now.map((one) => [one.account_id, one.evidence, one.incidents]));
     if (text === known) return;
     known = text;
-    element.replaceChildren(graph(now).svg);
+    element.replaceChildren(graph(now));
   };
   update(accounts);
   return { update };

@@ -70,15 +70,15 @@ function pick(run, on) {
 }
 
 function side(compared) {
-  const names = [...new Set(compared.flatMap((one) => Object.keys(one.metrics)))].sort();
-  const rows = [
-    ...FIGURES.map(([key, text, shown]) => [text, (one) => shown(one[key], one)]),
-    ...names.map((key) => [key.replaceAll("_", " "), (one) => value(one.metrics[key])]),
-  ];
-  return table("Figures of the runs", [
-    { head: "figure", cell: ([text]) => name(text, 80) },
+  const names = [...new Set(compared.flatMap((one) => Object.keys(one.metrics)))].filter((one) => one !== "run_id").sort();
+  const columns = (head) => [
+    { head, cell: ([text]) => name(text, 80) },
     ...compared.map((one) => ({ head: name(one.run_id, 40), kind: "number", cell: ([, shown]) => name(shown(one), 60) })),
-  ], rows);
+  ];
+  return [
+    table("Figures of the runs", columns("found in the tables"), FIGURES.map(([key, text, shown]) => [text, (one) => shown(one[key], one)])),
+    names.length > 0 && table("What the replays recorded of themselves", columns("recorded"), names.map((key) => [key.replaceAll("_", " "), (one) => value(one.metrics[key])])),
+  ];
 }
 
 function found(differences, compared) {

@@ -18,6 +18,7 @@ COMMANDS = {
     "incidents": ("pipeline.command_line.analyst:incidents", "List incidents."),
     "campaigns": ("pipeline.command_line.analyst:campaigns", "List campaigns of coordinated accounts."),
     "watch": ("pipeline.command_line.watch.command:watch", "Watch the stream and what it finds, live."),
+    "console": ("pipeline.command_line.console:console", "Serve the console, a web page on the store."),
     "label": ("pipeline.command_line.label:label", "Record an analyst's verdict on an account."),
     "forget": ("pipeline.command_line.forget:forget", "Delete what the store holds of one account."),
     "suppress": ("pipeline.command_line.suppress:suppress", "Let accounts open no incident for a time."),

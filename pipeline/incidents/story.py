@@ -52,7 +52,7 @@ def kind_of(reasons: Sequence[Reason]) -> str:
 
 def summarise(account_id: str, output_tokens: int, reasons: Sequence[Reason]) -> str:
     """One sentence: how much was drawn, and what was seen against what was expected."""
-    seen = "; ".join(map(_phrase, reasons[:4])) if reasons else "unusual volume"
+    seen = "; ".join(map(phrase, reasons[:4])) if reasons else "unusual volume"
     return f"{account_id} drew {number(output_tokens)} output tokens: {seen}."
 
 
@@ -63,7 +63,8 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _phrase(reason: Reason) -> str:
+def phrase(reason: Reason) -> str:
+    """What one reason saw against what was expected, in words."""
     template = _PHRASES.get(reason.feature)
     if template is None:
         name = reason.feature.replace("_", " ")

@@ -19,6 +19,7 @@ RESULT_TABLES = (
     "account_windows",
     "account_daily_scores",
     "incidents",
+    "incident_triage",
     "suppressed_incidents",
     "campaigns",
     "campaign_members",

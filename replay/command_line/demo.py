@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 if TYPE_CHECKING:
     from replay.demo import Place, Progress
@@ -24,6 +24,10 @@ def demo(
     days: Annotated[int, Parameter(name="--days")] = 31,
     seed: Annotated[int, Parameter(name="--seed")] = 7,
     folder: Annotated[Path, Parameter(name="--folder")] = Path(".stillwatch/demo"),
+    console: Annotated[bool, Parameter(name="--console", negative=())] = False,
+    console_port: Annotated[
+        int, Parameter(name="--console-port", validator=validators.Number(gte=0, lte=65535))
+    ] = 8600,
 ) -> int:
     """Simulate December 2024, stream it through broker, worker and store, and show what was found.
 
@@ -39,6 +43,10 @@ def demo(
         Seed of the simulation.
     folder
         Where events, labels and store are kept.
+    console
+        At the end serve the console on what was found, until Ctrl-C.
+    console_port
+        Port of the console; 0 takes any free one.
     """
     from replay.command_line.stopping import sigterm_interrupts
     from replay.demo import Place, running_worker, simulate, stream
@@ -68,7 +76,13 @@ def demo(
     _say(f"everything is stopped; {time.monotonic() - began:.0f} s in all. Ask more:")
     _say(f"   stillwatch top --store chdb:{place.store}")
     _say(f"   stillwatch replay run --run-id again --store chdb:{place.store}")
-    return 0
+    if not console:
+        _say(f"   stillwatch console --store chdb:{place.store}")
+        return 0
+    from pipeline.command_line.console import console as serve
+    from pipeline.command_line.options import Common
+
+    return serve(port=console_port, worker="", common=Common(store=f"chdb:{place.store}"))
 
 
 def _report(place: Place) -> None:

@@ -43,6 +43,9 @@ QUANTITIES = (
     Quantity(
         "fresh_share", "distinct prompts over calls, a factor of all amounts: what is asked twice gives nothing new"
     ),
+    Quantity(
+        "log_growth", "growth of the latest days' output over that of the account's first days: a ramp, however slow"
+    ),
 )
 QUANTITY_NAMES = tuple(one.name for one in QUANTITIES)
 
@@ -65,6 +68,8 @@ class Evidence(NamedTuple):
     deviations: float = 1.0
     floor: float = 0.0
     least_spread: float = 0.0
+    common: float = 0.0
+    """Nats that say nothing: rarity counts from there on."""
 
 
 EVIDENCE = (
@@ -90,6 +95,8 @@ EVIDENCE = (
     Evidence("cache_among_peers", "cached_share", LOW, 0.1),
     Evidence("conversation_among_peers", "conversation_share", LOW, 0.4),
     Evidence("longest_among_peers", "longest_share", HIGH, 0.1),
+    # Many accounts grow; not one day in fifty shows what counts here.
+    Evidence("growth_among_peers", "log_growth", HIGH, 1.0, common=4.0),
 )
 #: Log-odds where no line says anything.
 PRIOR_LOG_ODDS = -5.2

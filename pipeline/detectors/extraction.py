@@ -8,7 +8,7 @@ account has been like all along counts half, so that an honest account that look
 
 A new account's usual is that of its peers; its own past gains weight with each hour (empirical Bayes, as `PeerLocationScale`).
 Hours that surprise are learnt less, so that what is wrong does not soon become usual, and never enter what peers are compared
-with.
+with. What is usual follows a ramp that is slow enough; growth since the account's first days does not.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ ACCOUNT = np.dtype(
         # A bit for each of the latest 24 hours with calls; hours since peers were last told of the account, -1 for a new one.
         ("hours", np.uint32),
         ("since_told", np.int32),
+        # Of the logarithm of the day's output: that of the first days, the latest days', and hours since the first.
+        ("early", np.float32),
+        ("lately", np.float32),
+        ("age", np.int32),
     ]
 )
 

@@ -29,6 +29,8 @@ TOLD_EVERY = 24
 
 #: Half-lives: of the latest hours' sums, of the day's output, and of what is usual, in hours and in hours with calls.
 _LATEST, _DAY, _USUAL = 0.5 ** (1 / 6), 0.5 ** (1 / 24), 1.0 - 0.5 ** (1 / 336)
+#: Growth is that of the latest two days over the first five; the latter follow with a half-life of 90 days.
+_LATELY, _FIRST_HOURS, _EARLY = 0.5 ** (1 / 48), 120, 0.5 ** (1 / 2160)
 #: Hours of an account's own after which it weighs as much as its peers; the same for the usual mix, and for usual log-odds.
 _PRIOR_HOURS, _PRIOR_MIX_HOURS = 24.0, 12.0
 #: Calls that a mix rests on count as one less of these.
@@ -56,6 +58,8 @@ _GROUP = np.array([one.group for one in EVIDENCE])
 _DEVIATIONS = np.array([one.deviations for one in EVIDENCE])
 _FLOOR = np.array([one.floor for one in EVIDENCE])
 _LEAST = np.array([one.least_spread for one in EVIDENCE])
+_COMMON = np.array([one.common for one in EVIDENCE])
+_GROWTH = QUANTITY_NAMES.index("log_growth")
 _LINES, _QUANTITIES, _SUMS = len(EVIDENCE), len(QUANTITY_NAMES), len(SUM_NAMES)
 _FIRST_SHIFT = QUANTITY_NAMES.index("system_prompt_shift")
 _CALLS, _REPEATED, _OUTPUT, _INPUT, _REASONING, _LOGPROBS, _CACHED, _CACHED_CALLS, _TOOLS, _LONGEST = range(10)
@@ -169,7 +173,7 @@ def _nats(line, value, ordered, status):  # type: ignore[no-untyped-def] # pragm
     if _VIEW[line] == HIGH or _VIEW[line] == LOW:
         # Ties count half, and the middle is worth nothing.
         equal = _place(row, count, value, True) - below
-        nats = -math.log((count - below - 0.5 * equal + 1.0) / (count + 1.0)) - _MIDDLE
+        nats = -math.log((count - below - 0.5 * equal + 1.0) / (count + 1.0)) - max(_MIDDLE, _COMMON[line])
     else:
         nats = -math.log((count - below + 1.0) / (count + 1.0)) if value > 0.0 else 0.0
     days = count / max(status[2], 1)
@@ -179,7 +183,8 @@ def _nats(line, value, ordered, status):  # type: ignore[no-untyped-def] # pragm
 @numba.njit(cache=True)
 def judge_hours(slots, values, empty_before, columns, peers, ranks, weights, prior, out):  # type: ignore[no-untyped-def] # pragma: no cover - compiled
     """Judge rows of `BEHAVIOURS` values in order; `columns` are those of `extraction.ACCOUNT`."""
-    sums, mixes, day, usual_mix, means, variances, weight_of, usual, usual_weight, hours, told = columns
+    sums, mixes, day, usual_mix, means, variances, weight_of, usual, usual_weight, hours, told = columns[:11]
+    early, lately, age = columns[11:]
     peer_weight, peer_mean, peer_variance = peers
     latest, ordered, status = ranks
     raw, observed, expected, shares, all_nats = out
@@ -208,6 +213,15 @@ def judge_hours(slots, values, empty_before, columns, peers, ranks, weights, pri
                 own_mix[m, k] += hour[_SUMS + m * BINS + k]
         fresh = min(own_sums[_FRESH] / max(own_sums[_CALLS], _ONE_CALL), 1.0)
         day[slot] += hour[_OUTPUT] * hour[_FRESH] / max(hour[_CALLS], 1.0)
+        log_day = math.log1p(day[slot])
+        if told[slot] < 0:
+            early[slot], lately[slot], age[slot] = log_day, log_day, 0
+        age[slot] += passed
+        kept = _LATELY**passed
+        lately[slot] = kept * lately[slot] + (1.0 - kept) * log_day
+        kept = _EARLY**passed if age[slot] >= _FIRST_HOURS else (age[slot] - passed + 1.0) / (age[slot] + 1.0)
+        early[slot] = kept * early[slot] + (1.0 - kept) * log_day
+        x[_GROWTH] = max(0.0, lately[slot] - early[slot]) if age[slot] >= _FIRST_HOURS else 0.0
         _measure(own_sums, own_mix, day[slot], own_usual_mix, weight, np.int64(hours[slot]), x)
         amount = fresh * (own_sums[_OUTPUT] + _TOKENS_A_CALL * own_sums[_CALLS])
         share = weight / (weight + _PRIOR_HOURS)

@@ -2,8 +2,12 @@
 
 Evidence is ln(1 + odds) of extraction. An excursion begins with the first hour whose evidence reaches `close_at` and ends when
 none has for a day. How much evidence opens an incident follows from the alert budget: the largest evidence of each account and
-day without an incident is remembered, and the tail of those peaks, taken as exponential beyond their upper tenth (peaks over
-threshold, Pickands 1975; streaming use as in Siffer et al. 2017), tells how much is exceeded as often as the budget allows.
+day is remembered, and the tail of those peaks, taken as exponential beyond their upper tenth (peaks over threshold, Pickands
+1975; streaming use as in Siffer et al. 2017), tells how much is exceeded as often as the budget allows. Days of accounts with an
+incident count as well: without them a low threshold would hide what made it too low, and go on falling.
+
+What an account that was there when the partition began has been doing for long is not known: what looks like extraction may
+be its habit. It has to show `unknown_past` more, which wears off with the days that the partition has been watched.
 """
 
 from __future__ import annotations
@@ -19,10 +23,22 @@ from pipeline.settings import IncidentSettings
 
 #: What is remembered of an account: its excursion's start, latest hour and output tokens, and the peak of the day it is in.
 EVIDENCE = np.dtype(
-    [("since", np.int64), ("latest", np.int64), ("output_tokens", np.int64), ("day", np.int32), ("peak", np.float32)]
+    [
+        ("since", np.int64),
+        ("latest", np.int64),
+        ("output_tokens", np.int64),
+        ("day", np.int32),
+        ("peak", np.float32),
+        # 1 for an account that the partition has seen begin, -1 for one that was there before, 0 for one not heard of.
+        ("origin", np.int8),
+    ]
 )
 _DAY_MS = 86_400_000
 _PAUSE_MS = _DAY_MS
+#: Accounts that call within so long of a partition's first hour were there before; what is not known of them fades by a factor
+#: of e in a week.
+_BEFORE_MS = 2 * _DAY_MS
+_FADES_MS = 7.0 * _DAY_MS
 #: Why `accumulate` came back: nothing is left; time has passed the deadline, the row is not taken in yet; the row has been
 #: taken in and opens an incident or adds to one; as many peaks have come as the threshold is good for.
 DONE, OVERDUE, NOTABLE, PEAKS = 0, 1, 2, 3
@@ -30,7 +46,7 @@ DONE, OVERDUE, NOTABLE, PEAKS = 0, 1, 2, 3
 _SEVERITIES = ((math.log(100.0), "critical"), (math.log(20.0), "high"), (math.log(4.0), "medium"))
 
 #: Peaks remembered, and how many make a tail; the threshold is computed anew after so many.
-PEAKS_KEPT, _ENOUGH, _PEAKS_EACH = 4000, 500, 50
+PEAKS_KEPT, _ENOUGH, _PEAKS_EACH = 4000, 200, 50
 _UPPER = 0.1
 #: The tail never falls faster than by a factor of e per this much evidence, or a few calm days would make it so.
 _LEAST_SCALE = 0.25
@@ -52,7 +68,7 @@ class Threshold:
         self._update()
 
     def add(self, peaks: NDArray[np.float32]) -> None:
-        """Remember peaks of account-days without an incident, and compute the threshold anew."""
+        """Remember peaks of account-days, and compute the threshold anew."""
         at = (self.seen + np.arange(peaks.size)) % PEAKS_KEPT
         self.peaks[at] = peaks
         self.seen += peaks.size
@@ -70,7 +86,7 @@ class Threshold:
 
     def _update(self) -> None:
         least, most = self.settings.open_at, self.settings.open_at_most
-        self.open_at, self.scale = min(max(least + self.shift, least), most), 1.0
+        self.open_at, self.scale = min(max(most + self.shift, least), most), 1.0
         if self.seen < _ENOUGH:
             return
         # Sorted once: both quantiles are then at hand, and this is done for every few peaks.
@@ -93,14 +109,16 @@ def _quantile(ordered: NDArray[np.float32], share: float) -> float:
 
 
 @numba.njit(cache=True)
-def accumulate(begin, hours, columns, has_incident, deadline, open_at, close_at, minimum_calls, peaks):  # type: ignore[no-untyped-def] # pragma: no cover
+def accumulate(begin, hours, columns, has_incident, deadline, limits, began, peaks):  # type: ignore[no-untyped-def] # pragma: no cover
     """Take the hours from `begin` on in until one of them matters; returns its row, why it does, and how many peaks were found.
 
     `hours` are columns: slot, start, evidence, output tokens, calls of the account so far and the time of the event that closed
-    it. `columns` are those of `EVIDENCE` (slots,), `peaks` has room for those of finished days without an incident.
+    it. `columns` are those of `EVIDENCE` (slots,), `peaks` has room for those of finished days. `limits` are
+    `open_at`, `close_at`, `minimum_calls` and `unknown_past`; `began` is when the partition's first hour began.
     """
     slots, starts, evidence, tokens, calls, nows = hours
-    since, latest, output_tokens, days, peak = columns
+    since, latest, output_tokens, days, peak, origin = columns
+    open_at, close_at, minimum_calls, unknown_past = limits
     found = 0
     for i in range(begin, slots.size):
         if nows[i] >= deadline:
@@ -110,10 +128,13 @@ def accumulate(begin, hours, columns, has_incident, deadline, open_at, close_at,
         slot, start, amount = slots[i], starts[i], evidence[i]
         day = start // _DAY_MS
         if day != days[slot]:
-            if days[slot] > 0 and not has_incident[slot]:
+            if days[slot] > 0:
                 peaks[found] = peak[slot]
                 found += 1
             days[slot], peak[slot] = day, 0.0
+        if origin[slot] == 0:
+            origin[slot] = -1 if start < began + _BEFORE_MS else 1
+        unknown = unknown_past * math.exp(min(began - start, 0) / _FADES_MS) if origin[slot] < 0 else 0.0
         peak[slot] = max(peak[slot], amount)
         adds = amount >= close_at
         if latest[slot] == 0 or start - latest[slot] > _PAUSE_MS:
@@ -124,7 +145,7 @@ def accumulate(begin, hours, columns, has_incident, deadline, open_at, close_at,
             latest[slot] = start
         if since[slot] != 0:
             output_tokens[slot] += tokens[i]
-        if adds and (has_incident[slot] or (amount >= open_at and calls[i] >= minimum_calls)):
+        if adds and (has_incident[slot] or (amount - unknown >= open_at and calls[i] >= minimum_calls)):
             return i, NOTABLE, found
     return slots.size, DONE, found
 

@@ -35,6 +35,7 @@ _PHRASES = {
     "cached_share": "{seen} of input from a cache, {usual} as a rule",
     "conversation_share": "{seen} of calls go on with a conversation, {usual} as a rule",
     "longest_share": "{seen} of answers as long as allowed, {usual} as a rule",
+    "growth": "{seen} times more than in its first days",
     "fresh_share": "{seen} of prompts never sent before, {usual} as a rule",
 }
 _SHARES = ("_share", "_shift")

@@ -62,6 +62,7 @@ class IncidentTracker:
         self._latest: dict[int, int] = {}
         self._threshold = Threshold(settings)
         self._peaks: list[float] = []
+        self._began = _NEVER
         self.suppress(())
 
     @property
@@ -111,13 +112,22 @@ class IncidentTracker:
             hours.closed_by,
         )
         evidence = tuple(self._evidence[name] for name in EVIDENCE.names or ())
+        if self._began == _NEVER:
+            self._began = int(hours.start[0])
         changes: list[Incident] = []
         row = 0
         while True:
             deadline = self._deadlines[0][0] if self._deadlines else _NEVER
             room = new_peaks()[len(self._peaks) :]
-            limits = (self._threshold.open_at, settings.close_at, settings.minimum_calls)
-            row, why, found = accumulate(row, columns, evidence, self._has_incident, deadline, *limits, room)
+            limits = (
+                self._threshold.open_at,
+                settings.close_at,
+                float(settings.minimum_calls),
+                settings.unknown_past,
+            )
+            row, why, found = accumulate(
+                row, columns, evidence, self._has_incident, deadline, limits, self._began, room
+            )
             self._peaks += room[:found].tolist()
             if why == OVERDUE:
                 changes += self.expire(int(hours.closed_by[row]))
@@ -142,6 +152,7 @@ class IncidentTracker:
                 "seen": np.array([self._threshold.seen]),
                 "new_peaks": np.array(self._peaks, np.float32),
                 "latest": np.array(list(self._latest.items()), np.int64).reshape(-1, 2),
+                "began": np.array([self._began]),
             },
         )
 
@@ -149,6 +160,8 @@ class IncidentTracker:
         """Put back what `save` gave."""
         assert saved.rows is not None
         self.restore(slots, saved.rows)
+        # States of before it was kept say nothing of it: all of their accounts have been watched for long.
+        self._began = int(saved.shared.get("began", np.array([0]))[0])
         incidents, deadlines = _SAVED.decode(saved.shared["incidents"].tobytes())
         self._incidents = dict(incidents)
         self._deadlines = deadlines
@@ -164,7 +177,11 @@ class IncidentTracker:
     def restore(self, slots: Int64, rows: Array) -> None:
         """Put back what is remembered of some accounts, none of which has an incident."""
         self._make_room(int(slots.max(initial=-1)) + 1)
-        self._evidence[slots] = rows
+        mine = self._evidence[slots]
+        # States of before a field was kept have none of it.
+        for name in rows.dtype.names or ():
+            mine[name] = rows[name]
+        self._evidence[slots] = mine
 
     def quiet(self, slots: Int64) -> NDArray[np.bool_]:
         """Which of `slots` have no incident that is open."""

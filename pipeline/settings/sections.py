@@ -159,10 +159,13 @@ class IncidentSettings(Section, frozen=True):
     alerts_per_1000_account_days: PositiveFloat = 0.4
     """The alert budget: false alerts that analysts can take for each 1,000 accounts that call on a day. It sets, by the
     tail of what ordinary accounts show, how much evidence opens an incident."""
-    open_at: PositiveFloat = 3.5
-    """The least evidence that opens an incident, however calm the traffic; 3.5 is odds of 32 to 1."""
+    open_at: PositiveFloat = 2.0
+    """The least evidence that opens an incident, however calm the traffic; 2 is odds of 6 to 1."""
     open_at_most: PositiveFloat = 4.5
-    """The most evidence that the budget may ask for."""
+    """The most evidence that the budget may ask for, and what it takes until the traffic is known."""
+    unknown_past: Annotated[float, Meta(ge=0)] = 4.0
+    """Nats more that an account has to show which was there when its partition began to be watched, since nobody knows what is
+    ordinary for it; less by a factor of e with each week."""
     close_at: Annotated[float, Meta(ge=0)] = 1.0
     """Hours with less evidence than this do not keep an incident open; lower than `open_at`."""
     quiet_s: Positive = 172_800

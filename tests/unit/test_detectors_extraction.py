@@ -92,7 +92,7 @@ def peak(watched: Hours, **options: float) -> float:
 
 def test_ordinary_accounts_are_ordinary() -> None:
     judgement, _ = judged({})
-    assert np.quantile(judgement.raw, 0.999) < IncidentSettings().open_at
+    assert np.quantile(judgement.raw, 0.999) < IncidentSettings().open_at_most
 
 
 def test_an_account_that_turns_to_extraction_is_seen_within_hours() -> None:
@@ -105,6 +105,27 @@ def test_an_account_that_turns_to_extraction_is_seen_within_hours() -> None:
     assert observed["system_prompt_shift"] > 0.5
     assert observed["log_answer_length"] > expected["log_answer_length"] + 1
     assert observed["active_hours"] > expected["active_hours"]
+
+
+def test_a_ramp_too_slow_for_the_usual_is_seen_by_its_growth() -> None:
+    def growing(factor: float) -> Hours:
+        days = range(6, 24)
+        return {
+            24 * day + hour: extraction(10.0 * factor ** (day - 6), output_tokens=2000.0 * factor ** (day - 6))
+            for day in days
+            for hour in range(8, 17)
+        }
+
+    def last_days(factor: float) -> tuple[float, float]:
+        judgement, hours = judged(growing(factor))
+        rows = hours >= 21 * 24
+        growth = np.asarray(judgement.observed)[rows, QUANTITY_NAMES.index("log_growth")]
+        return float(growth.max()), float(judgement.raw[rows].max())
+
+    steady, ramp = last_days(1.0), last_days(1.2)
+    assert steady[0] < 1.0
+    assert ramp[0] > 1.5
+    assert ramp[1] > steady[1] + 1.0
 
 
 def test_a_new_account_is_judged_by_its_peers() -> None:

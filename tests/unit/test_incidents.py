@@ -9,7 +9,9 @@ from pipeline.incidents.story import kind_of, number, summarise
 from pipeline.incidents.tracker import IncidentTracker, JudgedHours
 from pipeline.settings import IncidentSettings
 
-SETTINGS = IncidentSettings(open_at=3.0, open_at_most=5.0, close_at=1.0, quiet_s=7200, minimum_calls=20)
+SETTINGS = IncidentSettings(
+    open_at=2.0, open_at_most=3.0, unknown_past=0.0, close_at=1.0, quiet_s=7200, minimum_calls=20
+)
 HOUR = 3_600_000
 DAY = 24 * HOUR
 REASONS = (Reason("output_tokens_a_day", 90_000.0, 1200.0, 0.8), Reason("active_hours", 24.0, 9.0, 0.2))
@@ -146,19 +148,33 @@ def test_the_budget_sets_how_much_evidence_opens_an_incident() -> None:
     assert open_at(500.0, open_at_most=3.0) == 1.5
     few = Threshold(IncidentSettings(open_at=1.5, open_at_most=9.0))
     few.add(peaks[:100])
-    assert few.open_at == 1.5
+    assert few.open_at == 9.0
 
 
-def test_days_with_an_incident_do_not_make_the_threshold_higher() -> None:
+def test_the_days_of_a_few_with_an_incident_hardly_move_the_threshold() -> None:
+    ordinary = np.random.default_rng(2).exponential(0.5, (40, 30))
+
     def tracked(evidence: float) -> float:
-        tracker = IncidentTracker(IncidentSettings(open_at=3.0, open_at_most=20.0, alerts_per_1000_account_days=1.0))
-        ordinary = np.random.default_rng(2).exponential(0.5, 700)
-        for day in range(700):
-            tracker.follow(hours([float(ordinary[day])], 24 * day))
-            tracker.follow(hours([evidence], 24 * day, slot=1))
+        tracker = IncidentTracker(IncidentSettings(open_at=2.0, open_at_most=20.0, alerts_per_1000_account_days=1.0))
+        for day in range(30):
+            for slot in range(40):
+                amount = evidence if slot == 0 else float(ordinary[slot, day])
+                tracker.follow(hours([amount], 24 * day, slot=slot))
         return tracker.open_at
 
-    assert tracked(15.0) == pytest.approx(tracked(0.0), abs=1.5)
+    assert tracked(25.0) == pytest.approx(tracked(0.0), abs=1.5)
+
+
+def test_an_account_that_was_there_before_has_to_show_more_at_first() -> None:
+    def opened(first_hour: int, evidence: float, *, new: bool) -> bool:
+        tracker = IncidentTracker(IncidentSettings(open_at=2.0, open_at_most=3.0, unknown_past=4.0))
+        tracker.follow(hours([0.1], slot=0 if not new else 1))
+        return bool(tracker.follow(hours([evidence], first_hour)))
+
+    assert not opened(60, 5.0, new=False)
+    assert opened(60, 5.0, new=True)
+    assert opened(60, 7.0, new=False)
+    assert opened(60 + 14 * 24, 4.0, new=False)
 
 
 @pytest.mark.parametrize(

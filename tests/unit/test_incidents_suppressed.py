@@ -137,12 +137,12 @@ def test_the_kinds_of_the_settings_are_those_of_incidents() -> None:
 
 def test_a_moved_threshold_stays_within_its_bounds() -> None:
     tracker = IncidentTracker(IncidentSettings(open_at=3.0, open_at_most=5.0))
-    for shift, expected in ((0.5, 3.5), (9.0, 5.0), (-1.0, 3.0), (0.0, 3.0)):
+    for shift, expected in ((-0.5, 4.5), (9.0, 5.0), (-3.0, 3.0), (0.0, 5.0)):
         tracker.suppress((), shift)
         assert tracker.open_at == expected
-    tracker = IncidentTracker(IncidentSettings(open_at=3.0, open_at_most=5.0, threshold_shift=0.25))
-    tracker.suppress((), 0.5)
-    assert tracker.open_at == 3.75
+    tracker = IncidentTracker(IncidentSettings(open_at=3.0, open_at_most=5.0, threshold_shift=-0.25))
+    tracker.suppress((), -0.5)
+    assert tracker.open_at == 4.25
 
 
 suppressions = st.lists(

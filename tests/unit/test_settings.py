@@ -31,12 +31,12 @@ def test_short_names_in_the_environment() -> None:
 def test_nested_settings_and_lists(tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text(
-        '[engine.incident]\nopen_at = 4.25\ndetector = "trees"\n'
+        '[engine.incident]\nopen_at = 3.25\ndetector = "trees"\n'
         '[[engine.detectors]]\nname = "trees"\nmodel = "river.anomaly.HalfSpaceTrees"\nwindow_s = 3600\n'
         'features = ["log_calls"]\nparameters = { n_trees = 5 }\n'
     )
     settings = load(file, {"engine.incident.quiet_s": "3600"}, {})
-    assert settings.engine.incident.open_at == 4.25
+    assert settings.engine.incident.open_at == 3.25
     assert settings.engine.incident.quiet_s == 3600
     assert [detector.name for detector in settings.engine.detectors] == ["trees"]
 

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from itertools import chain
 
 import msgspec
 
-from pipeline.campaigns.links import LinkedHour, LinkStage
-from pipeline.campaigns.stage import CampaignStage
-from pipeline.engine import Engine
-from pipeline.event import ApiCall
-from pipeline.event.columns import EventBatch
-from pipeline.features.signals import Signals
 from pipeline.settings import EngineSettings, Settings
 from pipeline.store.client import Store
 from pipeline.store.records import LIVE, ReplayRun, delete_run, read_runs, save_run
-from pipeline.store.rows import (
-    account_windows_table,
-    call_scores_table,
-    campaign_members_table,
-    campaigns_table,
-    incidents_table,
-    rejected_table,
-    suppressed_incidents_table,
-)
-from pipeline.store.write import Writer
+from replay.beginning import Beginning, forget_states
+from replay.chunk import Chunk
+from replay.crew import Alone, Crew, Processes, new_generation, shares
 from replay.errors import ReplayError
-from replay.source import Intake, Pieces
+from replay.ledger import Ledger
+from replay.shard import BATCH_EVENTS, Orders
+from replay.source import Chunks, Intake
 from replay.window import Window
 
-#: Events of a partition that the engine takes at once; verdicts do not depend on it.
-BATCH_EVENTS = 20_000
+#: Events that are looked at before processes are started: for fewer it is not worth while.
+HEAD_EVENTS = 100_000
 _PROGRESS_EVERY_S = 0.2
 
 
@@ -55,120 +45,46 @@ class RunReport:
     campaigns: int = 0
     accounts: int = 0
     seconds: float = 0.0
+    processes: int = 1
 
 
-class CampaignReplay:
-    """Finds campaigns in the signals of all partitions, and hands rows to the writer."""
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a run is driven; its rows do not depend on it, but for `since_ms` and `beginning`."""
 
-    def __init__(self, settings: Settings, run_id: str, attempt: str, writer: Writer) -> None:
-        """`attempt` as for `PartitionReplay`."""
-        self._links = LinkStage(settings.campaigns, range(settings.stream.partitions))
-        self._campaigns = CampaignStage(settings.campaigns, settings.engine.allowed_lateness_s)
-        self._run_id = run_id
-        self._attempt = attempt
-        self._writer = writer
-        self._blocks = 0
-
-    def follow(self, signals: Signals, report: RunReport) -> None:
-        """Take a partition's signals in."""
-        self._process(self._links.hear(signals), report)
-
-    def finish(self, report: RunReport) -> None:
-        """The source has ended: partitions without any event are not waited for."""
-        self._links.gate.rest()
-        self._process(self._links.ready(), report)
-
-    def _process(self, hours: list[LinkedHour], report: RunReport) -> None:
-        if not hours:
-            return
-        changes = self._campaigns.hear(0, hours)
-        rows = (
-            ("campaigns", campaigns_table(changes.campaigns, run_id=self._run_id)),
-            ("campaign_members", campaign_members_table(changes.members, run_id=self._run_id)),
-            ("incidents", incidents_table(changes.incidents, run_id=self._run_id)),
-        )
-        self._blocks += 1
-        for table, columns in rows:
-            if self._writer.full:
-                self._writer.flush()
-            self._writer.add(table, columns, f"{self._attempt}/campaigns/{self._blocks}")
-        report.campaigns += sum(campaign.version == 1 for campaign in changes.campaigns)
-        report.incidents += sum(incident.version == 1 for incident in changes.incidents)
-
-
-class PartitionReplay:
-    """Replays one partition's events in their order: gathers a batch, runs the engine, hands rows to the writer."""
-
-    def __init__(
-        self,
-        settings: EngineSettings,
-        partition: int,
-        run_id: str,
-        attempt: str,
-        writer: Writer,
-        campaigns: CampaignReplay,
-    ) -> None:
-        """`attempt` tells this replay from an earlier one of the same name, whose blocks the store remembers."""
-        self.engine = Engine(settings, partition)
-        self._partition = partition
-        self._run_id = run_id
-        self._attempt = attempt
-        self._writer = writer
-        self._campaigns = campaigns
-        self._calls: list[ApiCall] = []
-        self._offsets: list[int] = []
-        self._batches = 0
-
-    def add(self, offset: int, call: ApiCall) -> bool:
-        """Take an event; true when a batch is full and `process` is due."""
-        self._calls.append(call)
-        self._offsets.append(offset)
-        return len(self._calls) >= BATCH_EVENTS
-
-    def process(self, report: RunReport) -> None:
-        """Score what was added."""
-        if not self._calls:
-            return
-        verdicts = self.engine.process(EventBatch.from_calls(self._calls, self._offsets, self._partition))
-        self._calls, self._offsets = [], []
-        self._batches += 1
-        scores, windows = verdicts.call_scores, verdicts.account_windows
-        rows = (
-            ("call_scores", call_scores_table(scores, run_id=self._run_id)),
-            ("account_windows", account_windows_table(windows, run_id=self._run_id)),
-            ("incidents", incidents_table(verdicts.incidents, run_id=self._run_id)),
-            ("suppressed_incidents", suppressed_incidents_table(verdicts.suppressed, run_id=self._run_id)),
-        )
-        for table, columns in rows:
-            if self._writer.full:
-                self._writer.flush()
-            self._writer.add(table, columns, f"{self._attempt}/{self._partition}/{self._batches}")
-        self._campaigns.follow(verdicts.signals, report)
-        report.events += len(scores.account_id)
-        report.duplicates += int(verdicts.duplicates.sum())
-        report.windows += len(windows.account_id)
-        report.incidents += sum(incident.version == 1 for incident in verdicts.incidents)
-        report.suppressed += sum(incident.version == 1 for incident in verdicts.suppressed)
+    processes: int | None = None
+    """Processes that run engines; None for one on each core, or none of its own for a small source."""
+    since_ms: int | None = None
+    """What was before is a warm-up, and not told."""
+    batch_events: int = BATCH_EVENTS
+    """A run that is resumed must have what it had."""
+    beginning: Beginning = field(default_factory=Beginning)
+    stopped: Callable[[], bool] = lambda: False
+    """Asked now and then; once true the run is interrupted and can be resumed."""
+    progress: Callable[[RunReport], None] | None = None
 
 
 def replay(
-    pieces: Pieces,
+    source: Chunks,
     intake: Intake,
     *,
     store: Store,
     settings: Settings,
     run: ReplayRun,
-    progress: Callable[[RunReport], None] | None = None,
+    manner: Manner | None = None,
 ) -> RunReport:
-    """Run `pieces` through the engines and write the verdicts under `run.run_id`, with the run's row in `replay_runs`.
+    """Run `source` through the engines and write the verdicts under `run.run_id`, with the run's row in `replay_runs`.
 
-    A run that fails or is stopped keeps a row that says so. Raises `ReplayError` when there was no event to score.
+    A run that fails or is stopped keeps a row that says so; it can be resumed from its last checkpoint. Raises `ReplayError` when
+    there was no event to score, and `KeyboardInterrupt` when it was stopped.
     """
+    manner = manner or Manner()
     report = RunReport(run.run_id)
     save_run(store, run)
+    drive = _Drive(store, settings, run, manner, report, intake)
     began = time.monotonic()
     try:
-        _drive(pieces, intake, store, settings, run, report, progress)
+        drive.go(source)
     except BaseException as error:
         status = "interrupted" if isinstance(error, (KeyboardInterrupt, GeneratorExit)) else "failed"
         _finish(store, run, report, intake, began, status)
@@ -177,13 +93,104 @@ def replay(
         _finish(store, run, report, intake, began, "failed")
         raise ReplayError(_nothing_to_do(run, intake))
     _finish(store, run, report, intake, began, "done")
+    # There is nothing left to resume.
+    forget_states(store, run.run_id)
     return report
 
 
+class _Drive:
+    """One run under way."""
+
+    def __init__(
+        self, store: Store, settings: Settings, run: ReplayRun, manner: Manner, report: RunReport, intake: Intake
+    ) -> None:
+        self._manner = manner
+        self._report = report
+        self._intake = intake
+        self._checkpoint_s = settings.stream.checkpoint_s
+        self._generation = new_generation(*manner.beginning.generations)
+        attempt = f"{run.run_id}/{run.created_at}"
+        self._orders = Orders(settings.engine, run.run_id, attempt, manner.since_ms, manner.batch_events)
+        self._ledger = Ledger(store, settings, self._orders, self._generation, manner.beginning)
+        self._saving = threading.Event()
+        self._began = time.monotonic()
+
+    def go(self, source: Chunks) -> None:
+        """Take all of the source through the engines."""
+        head, weights = _head(source, self._manner.processes)
+        crew = self._crew(weights)
+        told = saved = time.monotonic()
+        try:
+            for chunk in chain(head, source):
+                crew.take(chunk)
+                self._ledger.keep(self._intake)
+                now = time.monotonic()
+                if self._manner.stopped():
+                    self._stop(crew)
+                if now - saved >= self._checkpoint_s and not self._saving.is_set():
+                    saved = now
+                    self._save(crew)
+                if now - told >= _PROGRESS_EVERY_S:
+                    told = now
+                    self._tell()
+            if self._manner.stopped():
+                self._stop(crew)
+            crew.finish()
+            self._ledger.keep(self._intake)
+            self._ledger.finish()
+        finally:
+            crew.close()
+            self._ledger.count(self._report)
+
+    def _crew(self, weights: dict[int, int]) -> Crew:
+        starts, count = self._manner.beginning.starts, self._manner.processes
+        if count is None:
+            count = cores() if sum(weights.values()) >= HEAD_EVENTS else 1
+        # A process has whole partitions.
+        count = min(count, self._ledger.partitions)
+        self._report.processes = count
+        if count == 1:
+            return Alone(self._orders, starts, self._generation, self._ledger.tell)
+        return Processes(count, shares(weights, count), self._orders, starts, self._generation, self._ledger.tell)
+
+    def _save(self, crew: Crew) -> None:
+        self._saving.set()
+
+        def committed() -> None:
+            self._ledger.commit()
+            self._saving.clear()
+
+        crew.save(committed)
+
+    def _stop(self, crew: Crew) -> None:
+        while self._saving.is_set():
+            crew.check()
+        self._save(crew)
+        while self._saving.is_set():
+            crew.check()
+        raise KeyboardInterrupt
+
+    def _tell(self) -> None:
+        if self._manner.progress is not None:
+            self._ledger.count(self._report)
+            self._report.seconds = time.monotonic() - self._began
+            self._manner.progress(self._report)
+
+
 def claim(
-    store: Store, run_id: str, source: str, window: Window, settings: EngineSettings, *, overwrite: bool
+    store: Store,
+    run_id: str,
+    source: str,
+    window: Window,
+    settings: EngineSettings,
+    *,
+    overwrite: bool,
+    plan: str = "",
 ) -> ReplayRun:
-    """The row of a new run. Raises `ReplayError` when the name is taken and not to be overwritten."""
+    """The row of a new run; `plan` is what it needs to be resumed.
+
+    Raises `ReplayError` when the name is taken and not to be overwritten.
+    """
     if run_id == LIVE:
         raise ReplayError(f"--run-id {LIVE} is the stream's; choose another")
     if not 1 <= len(run_id) <= 128 or not run_id.isprintable():
@@ -200,54 +207,30 @@ def claim(
         to_ms=window.to_ms,
         config=msgspec.json.encode(settings).decode(),
         code_version=version("stillwatch"),
+        plan=plan,
     )
 
 
-def _drive(
-    pieces: Pieces,
-    intake: Intake,
-    store: Store,
-    settings: Settings,
-    run: ReplayRun,
-    report: RunReport,
-    progress: Callable[[RunReport], None] | None,
-) -> None:
-    attempt = f"{run.run_id}/{run.created_at}"
-    writer = Writer(store, max_rows=settings.store.insert_max_rows, retry_max_seconds=settings.store.retry_max_seconds)
-    campaigns = CampaignReplay(settings, run.run_id, attempt, writer)
-    partitions: dict[int, PartitionReplay] = {}
-    began = told = time.monotonic()
-    rejects = 0
-    for piece in pieces:
-        by_partition: dict[int, list[tuple[int, ApiCall]]] = defaultdict(list)
-        for partition, offset, call in piece:
-            by_partition[partition].append((offset, call))
-        for number, events in by_partition.items():
-            partition_replay = partitions.get(number)
-            if partition_replay is None:
-                partition_replay = PartitionReplay(settings.engine, number, run.run_id, attempt, writer, campaigns)
-                partitions[number] = partition_replay
-            for offset, call in events:
-                if partition_replay.add(offset, call):
-                    partition_replay.process(report)
-        if intake.rejects:
-            rejects += 1
-            if writer.full:
-                writer.flush()
-            writer.add("rejected_events", rejected_table(intake.rejects), f"{attempt}/rejects/{rejects}")
-            intake.rejects.clear()
-        if writer.due():
-            writer.flush()
-        now = time.monotonic()
-        if progress is not None and now - told >= _PROGRESS_EVERY_S:
-            told = now
-            report.seconds = now - began
-            progress(report)
-    for number in sorted(partitions):
-        partitions[number].process(report)
-        report.accounts += partitions[number].engine.accounts
-    campaigns.finish(report)
-    writer.flush()
+def cores() -> int:
+    """Cores that this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _head(source: Chunks, processes: int | None) -> tuple[list[Chunk], dict[int, int]]:
+    """The first events, by which the partitions are shared out; none for a single process."""
+    head: list[Chunk] = []
+    weights: dict[int, int] = {}
+    total = 0
+    if processes != 1:
+        for chunk in source:
+            head.append(chunk)
+            total += len(chunk)
+            weights[chunk.partition] = weights.get(chunk.partition, 0) + len(chunk)
+            if total >= HEAD_EVENTS:
+                break
+    return head, weights
 
 
 def _finish(store: Store, run: ReplayRun, report: RunReport, intake: Intake, began: float, status: str) -> None:

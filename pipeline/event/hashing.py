@@ -30,6 +30,12 @@ def hash_repeated(texts: Sequence[str | None]) -> NDArray[np.uint64]:
     return np.fromiter(map(hashes.__getitem__, texts), np.uint64, len(texts))
 
 
+def hash_slices(data: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """The same of texts in UTF-8 that lie one after the other in `data`."""
+    hashes: NDArray[np.uint64] = _hash_slices(data, lengths)
+    return hashes
+
+
 @numba.njit(cache=True)
 def mix(value: np.uint64) -> np.uint64:  # pragma: no cover - compiled
     """Murmur3's 64-bit finaliser: every input bit moves every output bit."""

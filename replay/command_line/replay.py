@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
     from pipeline.store.client import Store
     from replay.run import RunReport
-    from replay.source import Intake, Pieces
+    from replay.source import Chunks, Intake
     from replay.window import Window
 
 Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative=())]
@@ -92,7 +92,7 @@ def run(
     from replay.command_line.stopping import sigterm_interrupts
     from replay.errors import ReplayError
     from replay.feedback import with_feedback
-    from replay.run import claim, replay
+    from replay.run import Manner, claim, replay
     from replay.source import Intake
     from replay.window import window_of
 
@@ -116,7 +116,7 @@ def run(
         if input:
             from replay.source import from_files
 
-            pieces: Pieces = from_files(
+            chunks: Chunks = from_files(
                 input,
                 format_name=format,
                 options=options,
@@ -126,10 +126,12 @@ def run(
                 progress=show.advance,
             )
         else:
-            pieces = _stored_pieces(source or "clickhouse", settings, store, window, intake)
+            chunks = _stored_chunks(source or "clickhouse", settings, store, window, intake)
         named = "files" if input else source or "clickhouse"
         claimed = claim(store, run_id, named, window, settings.engine, overwrite=overwrite)
-        report = replay(pieces, intake, store=store, settings=settings, run=claimed, progress=show.update)
+        report = replay(
+            chunks, intake, store=store, settings=settings, run=claimed, manner=Manner(progress=show.update)
+        )
     if json:
         _print_json(report)
     else:
@@ -194,7 +196,7 @@ def compare(a: str, b: str, /, *, json: Json = False, common: Common | None = No
     return 0
 
 
-def _stored_pieces(source: str, settings: Settings, store: Store, window: Window, intake: Intake) -> Pieces:
+def _stored_chunks(source: str, settings: Settings, store: Store, window: Window, intake: Intake) -> Chunks:
     from replay.source import from_kafka, from_store
 
     if source == "clickhouse":

@@ -1,0 +1,50 @@
+"""Where a run begins: with engines that know nothing, or from states in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.campaigns.shard import state_number
+from pipeline.state import EngineState, decode_state
+from pipeline.store.client import Store
+from pipeline.store.records import LIVE
+from pipeline.store.snapshots import read_chain
+from replay.queries import query
+from replay.shard import Start
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Cold where nothing is given."""
+
+    starts: Mapping[int, Start] = field(default_factory=dict)
+    """By partition."""
+    campaigns: Mapping[int, EngineState] = field(default_factory=dict)
+    """By shard of link values."""
+    after: Mapping[int, int] = field(default_factory=dict)
+    """The last offset that is in the state, by partition."""
+    counts: bool = False
+    """Whether the states are of the same run."""
+    generations: tuple[int, ...] = ()
+
+
+def resumed(store: Store, run_id: str, partitions: int) -> Beginning:
+    """Where the run was at its last checkpoint; cold where it had none."""
+    starts, campaigns, after, generations = {}, {}, {}, []
+    for number in range(partitions):
+        if (chain := read_chain(store, run_id, number)) is not None:
+            starts[number] = Start(chain.states, counts=True)
+            after[number] = chain.offset
+            generations.append(chain.generation)
+        if (chain := read_chain(store, run_id, state_number(number))) is not None:
+            campaigns[number] = decode_state(chain.states[-1])
+            generations.append(chain.generation)
+    return Beginning(starts, campaigns, after, counts=True, generations=tuple(generations))
+
+
+def forget_states(store: Store, run_id: str) -> None:
+    """Delete the states of a run that needs them no more."""
+    if run_id == LIVE:
+        raise ValueError("the states of the live run are not deleted")
+    store.command(query("forget_states"), {"run_id": run_id})

@@ -21,11 +21,11 @@ from replay.shard import COUNTS, changed_at
 class CampaignReplay:
     """Finds campaigns in the signals of all partitions."""
 
-    def __init__(self, settings: Settings, since_ms: int | None = None) -> None:
-        """What changed before `since_ms`, in the warm-up, is not told."""
+    def __init__(self, settings: Settings, since_ms: int | None = None, shards: int = 1) -> None:
+        """What changed before `since_ms`, in the warm-up, is not told. The number of `shards` changes nothing but the states."""
         partitions = settings.stream.partitions
         lateness_s = settings.engine.allowed_lateness_s
-        self.shards = [CampaignShard(settings.campaigns, lateness_s, partitions, one) for one in range(partitions)]
+        self.shards = [CampaignShard(settings.campaigns, lateness_s, partitions, one, shards) for one in range(shards)]
         self.campaigns = 0
         self.incidents = 0
         self._since_ms = since_ms
@@ -33,7 +33,8 @@ class CampaignReplay:
     def hear(self, signals: Signals) -> Changes:
         """Take a partition's signals in; what became of campaigns."""
         changes = Changes()
-        for shard, part in by_shard(signals, len(self.shards)).items():
+        parts = by_shard(signals, len(self.shards)) if len(self.shards) > 1 else {0: signals}
+        for shard, part in parts.items():
             self._follow(self.shards[shard].hear(part)[0], changes)
         return self._counted(changes)
 

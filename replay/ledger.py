@@ -38,7 +38,7 @@ class Ledger:
         self._writer = Writer(
             store, max_rows=settings.store.insert_max_rows, retry_max_seconds=settings.store.retry_max_seconds
         )
-        self._campaigns = CampaignReplay(settings, orders.since_ms)
+        self._campaigns = CampaignReplay(settings, orders.since_ms, beginning.shards)
         self._campaigns.load(beginning.campaigns, counts=beginning.counts)
         self._checkpoints = self._campaigns.checkpoints(orders.run_id, generation)
         self._states: list[tuple[pa.Table, Checkpoint]] = []

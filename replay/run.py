@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from itertools import chain
@@ -13,6 +14,7 @@ import msgspec
 
 from pipeline.settings import EngineSettings, Settings
 from pipeline.store.client import Store
+from pipeline.store.errors import StoreError
 from pipeline.store.records import LIVE, ReplayRun, delete_run, read_runs, save_run
 from replay.beginning import Beginning, forget_states
 from replay.chunk import Chunk
@@ -62,6 +64,8 @@ class Manner:
     stopped: Callable[[], bool] = lambda: False
     """Asked now and then; once true the run is interrupted and can be resumed."""
     progress: Callable[[RunReport], None] | None = None
+    handed: Callable[[int], None] | None = None
+    """Told how many events have gone to the engines."""
 
 
 def replay(
@@ -87,7 +91,9 @@ def replay(
         drive.go(source)
     except BaseException as error:
         status = "interrupted" if isinstance(error, (KeyboardInterrupt, GeneratorExit)) else "failed"
-        _finish(store, run, report, intake, began, status)
+        # A store that cannot be written keeps the row as it was, which does not say that the run is done.
+        with suppress(StoreError):
+            _finish(store, run, report, intake, began, status)
         raise
     if not report.events:
         _finish(store, run, report, intake, began, "failed")
@@ -124,6 +130,8 @@ class _Drive:
             for chunk in chain(head, source):
                 crew.take(chunk)
                 self._ledger.keep(self._intake)
+                if self._manner.handed is not None:
+                    self._manner.handed(len(chunk))
                 now = time.monotonic()
                 if self._manner.stopped():
                     self._stop(crew)

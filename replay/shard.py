@@ -155,7 +155,8 @@ class PartitionReplay:
         verdicts = self.engine.process(batch)
         self._next_offset = int(batch.offset[-1]) + 1
         self.counts.duplicates += int(verdicts.duplicates.sum())
-        return self._told(verdicts, str(int(batch.offset[0])), int(batch.ts[-1]))
+        # First and last: a block of another size is another block, and must not be taken for one that is there.
+        return self._told(verdicts, f"{batch.offset[0]}-{batch.offset[-1]}", int(batch.ts[-1]))
 
     def _told(self, verdicts: Verdicts, place: str, newest_ms: int) -> Outcome:
         since, run_id = self._orders.since_ms, self._orders.run_id

@@ -150,6 +150,11 @@ def from_store(
         yield chunk
 
 
+def expected_events(store: Store, partitions: int, window: Window, accounts: Sequence[str] | None) -> int:
+    """How many rows `from_store` will read."""
+    return sum(event_counts(store, EventRange(partitions, window.from_ms, window.to_ms, accounts)).values())
+
+
 def from_kafka(
     servers: Sequence[str],
     settings: Settings,

@@ -40,3 +40,27 @@ def _milliseconds(text: str | None, option: str) -> int | None:
         return moment(text)
     except ValueError:
         raise ReplayError(f"{option} {text!r} is not a time: write 2024-12-01 or 2024-12-01T08:00:00Z") from None
+
+
+def span(window: Window) -> str:
+    """The window in words."""
+    begin, end = (
+        "" if ms is None else datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for ms in (window.from_ms, window.to_ms)
+    )
+    return f"the window from {begin or 'the beginning'} to {end or 'the end'}"
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+def duration_ms(text: str, option: str) -> int:
+    """Milliseconds of `90m`, `36h`, `14d`. Raises `ReplayError`."""
+    number, unit = text[:-1], text[-1:]
+    try:
+        found = round(float(number) * _UNITS[unit] * 1000)
+    except (ValueError, KeyError, OverflowError):
+        found = -1
+    if found < 0:
+        raise ReplayError(f"{option} {text!r} is not a length of time: write 90m, 36h or 14d")
+    return found

@@ -16,7 +16,7 @@ COMMANDS = {
     "simulate": ("replay.command_line.simulate:simulate", "Write a labelled scenario as events."),
 }
 REPLAY_COMMANDS = {
-    "run": ("replay.command_line.replay:run", "Re-run a window of history through the engine."),
+    "run": ("replay.command_line.run:run", "Re-run a window of history through the engine."),
     "evaluate": ("replay.command_line.replay:evaluate", "Score a run against labels."),
     "compare": ("replay.command_line.replay:compare", "Compare two runs."),
 }

@@ -17,6 +17,7 @@ from pipeline.store.migrate import migrate
 from pipeline.store.records import read_runs
 from pipeline.store.rows import api_calls_table
 from replay.beginning import resumed
+from replay.plan import Plan
 from replay.run import Manner, RunReport, claim, replay
 from replay.scenarios import generate
 from replay.source import Intake, from_files, from_store
@@ -73,7 +74,7 @@ def run(
     stop_after: int = 0,
 ) -> RunReport:
     intake = Intake()
-    beginning = resumed(store, run_id, PARTITIONS)
+    beginning = resumed(store, run_id, Plan(settings=SETTINGS, source="files"))
     assert bool(beginning.starts) == resume
     if path is None:
         source = from_store(store, partitions=PARTITIONS, window=Window(), intake=intake, after=beginning.after)
@@ -138,23 +139,15 @@ def test_sources_and_processes_give_the_same_rows(store: Store, file: Path, call
     same(store, "alone", "two")
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_run_that_was_stopped_goes_on_to_the_same_rows(store: Store, file: Path, processes: int) -> None:
-    name = f"stopped-{processes}"
+def test_a_run_that_was_stopped_goes_on_to_the_same_rows(store: Store, file: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(
-            store,
-            name,
-            path=file if processes == 1 else None,
-            processes=processes,
-            stop_after=60 if processes == 1 else 3,
-        )
-    (row,) = [one for one in read_runs(store) if one.run_id == name]
+        run(store, "stopped", path=file, stop_after=60)
+    (row,) = [one for one in read_runs(store) if one.run_id == "stopped"]
     assert row.status == "interrupted"
     before = msgspec.json.decode(row.metrics)["events"]
-    report = run(store, name, path=file if processes == 1 else None, processes=processes, resume=True)
+    report = run(store, "stopped", path=file, resume=True)
     assert 0 < before < report.events
-    same(store, "alone", name)
-    assert store.query_rows("SELECT count() FROM model_snapshots WHERE run_id = {r:String}", {"r": name}) == [(0,)]
-    (row,) = [one for one in read_runs(store) if one.run_id == name]
+    same(store, "alone", "stopped")
+    assert store.query_rows("SELECT count() FROM model_snapshots WHERE run_id = 'stopped'") == [(0,)]
+    (row,) = [one for one in read_runs(store) if one.run_id == "stopped"]
     assert row.status == "done"

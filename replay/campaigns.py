@@ -21,14 +21,20 @@ from replay.shard import COUNTS, changed_at
 class CampaignReplay:
     """Finds campaigns in the signals of all partitions."""
 
-    def __init__(self, settings: Settings, since_ms: int | None = None, shards: int = 1) -> None:
-        """What changed before `since_ms`, in the warm-up, is not told. The number of `shards` changes nothing but the states."""
+    def __init__(
+        self, settings: Settings, since_ms: int | None = None, shards: int = 1, last_hour: int | None = None
+    ) -> None:
+        """What changed before `since_ms`, in the warm-up, is not told; hours from `last_hour` on are not looked at.
+
+        The number of `shards` changes nothing but the states.
+        """
         partitions = settings.stream.partitions
         lateness_s = settings.engine.allowed_lateness_s
         self.shards = [CampaignShard(settings.campaigns, lateness_s, partitions, one, shards) for one in range(shards)]
         self.campaigns = 0
         self.incidents = 0
         self._since_ms = since_ms
+        self._last_hour = last_hour
 
     def hear(self, signals: Signals) -> Changes:
         """Take a partition's signals in; what became of campaigns."""
@@ -59,6 +65,8 @@ class CampaignReplay:
 
     def _follow(self, told: list[Told], changes: Changes) -> None:
         for one in told:
+            if self._last_hour is not None:
+                one = Told(one.shard, [hour for hour in one.hours if hour.hour < self._last_hour])
             changes.extend(self.shards[CAMPAIGNS_AT].hear(one)[1])
 
     def _counted(self, changes: Changes) -> Changes:

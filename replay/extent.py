@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.store.client import Store
 from pipeline.store.records import LIVE
 from replay.errors import ReplayError
 from replay.queries import query
-from replay.window import Window, span
+from replay.window import Window, span, utc
 
 #: A window may begin so much before the first event: hardly anybody calls on the minute.
 _SLACK_MS = 3_600_000
@@ -56,10 +55,6 @@ def check_kept(store: Store, read: Window, *, partial: bool) -> None:
         # Without any event in it the replay itself says so.
         return
     raise ReplayError(
-        f"api_calls keeps events from {_text(first)} to {_text(last)}, and {span(read)} begins before: "
-        f"begin at {_text(first)}, or give --allow-partial to go on with what is there"
+        f"api_calls keeps events from {utc(first)} to {utc(last)}, and {span(read)} begins before: "
+        f"begin at {utc(first)}, or give --allow-partial to go on with what is there"
     )
-
-
-def _text(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from replay.shard import Counts, Orders, Outcome
 from replay.source import Intake
 
 if TYPE_CHECKING:
-    from replay.run import RunReport
+    from replay.drive import RunReport
 
 
 class Ledger:
@@ -31,14 +32,25 @@ class Ledger:
     same signals again; that changes nothing.
     """
 
-    def __init__(self, store: Store, settings: Settings, orders: Orders, generation: int, beginning: Beginning) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        orders: Orders,
+        generation: int,
+        beginning: Beginning,
+        last_hour: int | None = None,
+        table: Callable[[str], str] = str,
+    ) -> None:
+        """`last_hour` and `table` as for `replay.drive.Manner`."""
         self.partitions = settings.stream.partitions
         self._store = store
+        self._table = table
         self._orders = orders
         self._writer = Writer(
             store, max_rows=settings.store.insert_max_rows, retry_max_seconds=settings.store.retry_max_seconds
         )
-        self._campaigns = CampaignReplay(settings, orders.since_ms, beginning.shards)
+        self._campaigns = CampaignReplay(settings, orders.since_ms, beginning.shards, last_hour)
         self._campaigns.load(beginning.campaigns, counts=beginning.counts)
         self._checkpoints = self._campaigns.checkpoints(orders.run_id, generation)
         self._states: list[tuple[pa.Table, Checkpoint]] = []
@@ -51,7 +63,8 @@ class Ledger:
         if outcome.state is not None and outcome.checkpoint is not None:
             self._states.append((outcome.state, outcome.checkpoint))
         for table, rows in outcome.rows:
-            self._writer.add(table, rows, outcome.key)
+            if name := self._table(table):
+                self._writer.add(name, rows, outcome.key)
         if outcome.signals is not None:
             self._add(self._campaigns.hear(outcome.signals))
         self._writer.flush()
@@ -93,7 +106,7 @@ class Ledger:
     def _add(self, changes: Changes) -> None:
         for table, rows in tables_of(changes, self._orders.run_id):
             # Named by content: how many hours come at once is a matter of chance.
-            self._writer.add(table, rows)
+            self._writer.add(self._table(table), rows)
             self._writer.flush()
 
     def _write(self, rows: pa.Table, checkpoint: Checkpoint) -> None:

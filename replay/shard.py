@@ -65,6 +65,8 @@ class Orders:
     since_ms: int | None = None
     """Verdicts on what was before are not told: the warm-up."""
     batch_events: int = BATCH_EVENTS
+    ends: Mapping[int, int] = field(default_factory=dict)
+    """Event time that partitions come to after their last event, epoch milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,6 @@ class PartitionReplay:
         """Raises `pipeline.state.StateError` when the states cannot be used."""
         self.engine = Engine(orders.settings, partition)
         self.counts = Counts()
-        self.anew: list[str] = []
-        """Parts of the engine that begin anew since the states are of other settings."""
         self._orders = orders
         self._partition = partition
         self._waiting: list[EventBatch] = []
@@ -107,7 +107,7 @@ class PartitionReplay:
         self._next_offset: int | None = None
         if start is not None and start.states:
             states = [decode_state(one) for one in start.states]
-            self.anew = self.engine.load(states)
+            self.engine.load(states)
             if start.counts:
                 self.counts = Counts.of(states[-1].parts)
 
@@ -146,10 +146,9 @@ class PartitionReplay:
         if self._events:
             yield self._process(joined(self._waiting))
         self._waiting, self._events = [], 0
-
-    def advance(self, to_ms: int) -> Outcome:
-        """Event time has come to `to_ms` without an event."""
-        return self._told(self.engine.advance(to_ms), f"time/{to_ms}", to_ms)
+        end = self._orders.ends.get(self._partition)
+        if end is not None and end > self.engine.time:
+            yield self._told(self.engine.advance(end), f"time/{end}", end)
 
     def _process(self, batch: EventBatch) -> Outcome:
         verdicts = self.engine.process(batch)

@@ -44,10 +44,7 @@ def _milliseconds(text: str | None, option: str) -> int | None:
 
 def span(window: Window) -> str:
     """The window in words."""
-    begin, end = (
-        "" if ms is None else datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for ms in (window.from_ms, window.to_ms)
-    )
+    begin, end = ("" if ms is None else utc(ms) for ms in (window.from_ms, window.to_ms))
     return f"the window from {begin or 'the beginning'} to {end or 'the end'}"
 
 
@@ -64,3 +61,8 @@ def duration_ms(text: str, option: str) -> int:
     if found < 0:
         raise ReplayError(f"{option} {text!r} is not a length of time: write 90m, 36h or 14d")
     return found
+
+
+def utc(ms: int) -> str:
+    """A time in epoch milliseconds as people read it."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

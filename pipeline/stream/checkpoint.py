@@ -44,6 +44,8 @@ class Checkpoint:
     done: Callable[[int], None]
     """Told the size of the state in bytes once it is in the store."""
     size: int = 0
+    kept_days: int = 0
+    """Days of event time of each of which a whole state stays."""
 
     def rows(self) -> pa.Table:
         """Rows of `model_snapshots`."""
@@ -57,7 +59,7 @@ class Checkpoint:
         """The state is in the store: delete what it has replaced."""
         one = self.snapshot
         if one.whole and one.sequence:
-            forget_before(store, one.run_id, one.partition, one.generation, one.sequence)
+            forget_before(store, one.run_id, one.partition, one.generation, one.sequence, self.kept_days)
 
 
 class Checkpoints:
@@ -70,7 +72,13 @@ class Checkpoints:
         generation: int,
         interval_s: float,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        settings: str = "",
+        kept_days: int = 0,
     ) -> None:
+        """`settings` are `pipeline.store.snapshots.StateSettings` as text; `kept_days` as for `forget_before`."""
+        self._settings = settings
+        self._kept_days = kept_days
         self._engine = engine
         self._run_id = run_id
         self._generation = generation
@@ -136,6 +144,7 @@ class Checkpoints:
             next_offset - 1,
             int(state.slots.size),
             b"",
+            self._settings,
         )
         self._sequence += 1
         self._since_whole = 0 if state.whole else self._since_whole + 1
@@ -153,7 +162,7 @@ class Checkpoints:
             self._under_way -= 1
             self._release()
 
-        return Checkpoint(snapshot, state, done)
+        return Checkpoint(snapshot, state, done, kept_days=self._kept_days)
 
     def _release(self) -> None:
         self._durable_at = self._clock()

@@ -17,6 +17,7 @@ COMMANDS = {
 }
 REPLAY_COMMANDS = {
     "run": ("replay.command_line.run:run", "Re-run a window of history through the engine."),
+    "verify": ("replay.command_line.verify:verify", "Prove that a replay gives what the stream wrote."),
     "evaluate": ("replay.command_line.replay:evaluate", "Score a run against labels."),
     "compare": ("replay.command_line.replay:compare", "Compare two runs."),
 }

@@ -57,7 +57,7 @@ def doomed(folder: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch, connect(f"chdb:{folder / 'store'}") as store:
         patch.setattr("replay.source._PIECE", PIECE)
-        patch.setattr("replay.run.HEAD_EVENTS", 2 * PIECE)
+        patch.setattr("replay.drive.HEAD_EVENTS", 2 * PIECE)
         patch.setattr(Ledger, "commit", committing)
         patch.setattr(Ledger, "tell", telling)
         migrate(store)

@@ -14,19 +14,25 @@ from pipeline.settings import Settings, StreamSettings
 from pipeline.sources import SourceOptions
 from pipeline.store.client import Store, connect
 from pipeline.store.migrate import migrate
-from pipeline.store.records import read_runs
+from pipeline.store.records import LIVE, read_runs
 from pipeline.store.rows import api_calls_table
-from replay.beginning import resumed
-from replay.plan import Plan
-from replay.run import Manner, RunReport, claim, replay
+from replay.beginning import Beginning, begin, resumed
+from replay.drive import Manner, RunReport, drive
+from replay.errors import ReplayError
+from replay.plan import Plan, open_source
+from replay.run import claim, replay
 from replay.scenarios import generate
 from replay.source import Intake, from_files, from_store
+from replay.verify import verify
 from replay.window import Window
 
 PARTITIONS = 4
 SETTINGS = Settings(stream=StreamSettings(partitions=PARTITIONS, checkpoint_s=0.5))
 TABLES = ("call_scores", "account_windows", "account_daily_scores", "incidents", "campaigns", "campaign_members")
 NOW = 1_800_000_000_000
+DAY = 86_400_000
+#: The third of the four days.
+FROM = 1_733_011_200_000 + 2 * DAY
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +99,7 @@ def run(
         (claimed,) = [one for one in read_runs(store) if one.run_id == run_id]
     else:
         claimed = claim(store, run_id, "files", Window(), SETTINGS.engine, overwrite=False)
-    manner = Manner(processes=processes, beginning=beginning, stopped=_after(stop_after), batch_events=1_000)
+    manner = Manner(processes=processes, beginning=beginning, stopped=_after(stop_after), batch_events=2_000)
     return replay(source, intake, store=store, settings=SETTINGS, run=claimed, manner=manner)
 
 
@@ -141,7 +147,7 @@ def test_sources_and_processes_give_the_same_rows(store: Store, file: Path, call
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_rows(store: Store, file: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(store, "stopped", path=file, stop_after=60)
+        run(store, "stopped", path=file, stop_after=100)
     (row,) = [one for one in read_runs(store) if one.run_id == "stopped"]
     assert row.status == "interrupted"
     before = msgspec.json.decode(row.metrics)["events"]
@@ -151,3 +157,89 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_rows(store: Store, file: Pat
     assert store.query_rows("SELECT count() FROM model_snapshots WHERE run_id = 'stopped'") == [(0,)]
     (row,) = [one for one in read_runs(store) if one.run_id == "stopped"]
     assert row.status == "done"
+
+
+@pytest.fixture(scope="module")
+def lived(store: Store, file: Path) -> None:
+    """What the stream would have left: rows and states under its name, and all states still there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.stream.checkpoint.forget_before", lambda *_: None)
+        intake = Intake()
+        options = SourceOptions(received_at=NOW, limits=EventLimits())
+        source = from_files(
+            [str(file)], format_name="native", options=options, partitions=PARTITIONS, window=Window(), intake=intake
+        )
+        manner = Manner(1, batch_events=500, beginning=Beginning(shards=PARTITIONS))
+        often = msgspec.structs.replace(
+            SETTINGS, stream=msgspec.structs.replace(SETTINGS.stream, checkpoint_s=0.2, states_kept_days=2)
+        )
+        drive(source, intake, store=store, settings=often, run_id=LIVE, manner=manner, report=RunReport(LIVE))
+
+
+@pytest.mark.usefixtures("lived")
+def test_a_run_from_kept_states_gives_the_rows_of_the_stream(store: Store) -> None:
+    plan = Plan(settings=SETTINGS, source="clickhouse", from_ms=FROM, snapshot=True)
+    beginning = begin(store, plan)
+    # Something has been learnt, and not all: the states are neither of the first event nor of the last.
+    assert all(0 < after < 5_000 for after in beginning.after.values())
+    assert len(beginning.starts) == len(beginning.campaigns) == PARTITIONS
+    intake = Intake()
+    source = open_source(plan, store, beginning, intake, list)
+    claimed = claim(store, "warm", "clickhouse", plan.window, SETTINGS.engine, overwrite=False)
+    report = replay(
+        source,
+        intake,
+        store=store,
+        settings=SETTINGS,
+        run=claimed,
+        manner=Manner(1, since_ms=plan.since_ms, beginning=beginning),
+    )
+    counted = store.query_rows(
+        "SELECT count() FROM api_calls WHERE ts >= fromUnixTimestamp64Milli({f:Int64})", {"f": FROM}
+    )
+    assert counted == [(report.events,)]
+    for table, time in (("call_scores", "ts"), ("account_windows", "window_start"), ("campaign_members", "joined_at")):
+        where = f"run_id = {{r:String}} AND toUnixTimestamp64Milli({time}) >= {{f:Int64}}"
+        sql = f"SELECT toString(tuple(* EXCEPT run_id)) FROM {table} FINAL WHERE {where}"
+        live, warm = (Counter(store.query_rows(sql, {"r": run_id, "f": FROM})) for run_id in (LIVE, "warm"))
+        assert live == warm, table
+        assert rows(store, table, "warm") == Counter(one for (one,) in warm.elements()), "nothing of before is told"
+
+
+@pytest.mark.usefixtures("lived")
+def test_verify_from_kept_states_and_what_it_needs(store: Store, calls: list[ApiCall]) -> None:
+    found = verify(store, SETTINGS, from_ms=FROM, to_ms=None, manner=Manner(1))
+    assert found.difference is None
+    # There are events after the newest states, as when a stream was killed: they are no difference.
+    assert 0 < found.events == found.rows["call_scores"] < sum(call.ts >= FROM for call in calls)
+    assert found.rows["incidents"] > 0
+    store.command("DELETE FROM model_snapshots WHERE run_id = 'live' AND toUnixTimestamp(as_of) = 0")
+    with pytest.raises(ReplayError, match="has kept no state of campaigns as of 2024-11-01T00:00:00Z"):
+        verify(store, SETTINGS, from_ms=FROM - 32 * DAY, to_ms=None, manner=Manner(1))
+    store.command("ALTER TABLE incidents DELETE WHERE run_id = 'live'", settings={"mutations_sync": 2})
+    lost = verify(store, SETTINGS, from_ms=FROM, to_ms=None, manner=Manner(1)).difference
+    assert lost is not None
+    assert (lost.table, lost.live) == ("incidents", None)
+
+
+def test_a_warm_up_is_learnt_from_and_not_told(store: Store, calls: list[ApiCall]) -> None:
+    plan = Plan(settings=SETTINGS, source="clickhouse", from_ms=FROM, to_ms=FROM + DAY, warm_up_ms=2 * DAY)
+    whole = Plan(settings=SETTINGS, source="clickhouse", to_ms=FROM + DAY)
+    for name, one in (("warmed-up", plan), ("in-full", whole)):
+        intake = Intake()
+        claimed = claim(store, name, "clickhouse", one.window, SETTINGS.engine, overwrite=False)
+        source = open_source(one, store, Beginning(), intake, list)
+        manner = Manner(1, since_ms=one.since_ms)
+        report = replay(source, intake, store=store, settings=SETTINGS, run=claimed, manner=manner)
+        assert report.events == sum(call.ts in one.window for call in calls)
+    known, full = rows(store, "call_scores", "warmed-up"), rows(store, "call_scores", "in-full")
+    assert known <= full
+    assert rows(store, "account_windows", "warmed-up") <= rows(store, "account_windows", "in-full")
+
+
+def test_only_some_accounts(store: Store, calls: list[ApiCall]) -> None:
+    some = tuple(sorted({call.account_id for call in calls}))[:5]
+    plan = Plan(settings=SETTINGS, source="clickhouse", accounts=some)
+    intake = Intake()
+    chunks = list(open_source(plan, store, Beginning(), intake, list))
+    assert sum(map(len, chunks)) == sum(call.account_id in some for call in calls)

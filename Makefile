@@ -45,6 +45,7 @@ contracts: install
 bench: install
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m bench.speed
+	$(BIN)/python -m bench.replay
 
 clean:
 	rm -rf $(VENV) .stillwatch build *.egg-info

@@ -1,189 +1,85 @@
-"""Drives the engines over a source and writes what they say under the run's name."""
+"""A replay as a run: it claims its name, is driven, and leaves a row that says how far to trust it."""
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict
 from importlib.metadata import version
 
 import msgspec
 
-from pipeline.campaigns.links import LinkedHour, LinkStage
-from pipeline.campaigns.stage import CampaignStage
-from pipeline.engine import Engine
-from pipeline.event import ApiCall
-from pipeline.event.columns import EventBatch
-from pipeline.features.signals import Signals
 from pipeline.settings import EngineSettings, Settings
 from pipeline.store.client import Store
+from pipeline.store.errors import StoreError
 from pipeline.store.records import LIVE, ReplayRun, delete_run, read_runs, save_run
-from pipeline.store.rows import (
-    account_windows_table,
-    call_scores_table,
-    campaign_members_table,
-    campaigns_table,
-    incidents_table,
-    rejected_table,
-    suppressed_incidents_table,
-)
-from pipeline.store.write import Writer
+from replay.beginning import forget_states
+from replay.drive import Manner, RunReport, drive
 from replay.errors import ReplayError
-from replay.source import Intake, Pieces
+from replay.source import Chunks, Intake
 from replay.window import Window
 
-#: Events of a partition that the engine takes at once; verdicts do not depend on it.
-BATCH_EVENTS = 20_000
-_PROGRESS_EVERY_S = 0.2
-
-
-@dataclass(slots=True)
-class RunReport:
-    """What a replay did."""
-
-    run_id: str
-    events: int = 0
-    """Events that were scored."""
-    duplicates: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
-    outside: int = 0
-    windows: int = 0
-    incidents: int = 0
-    suppressed: int = 0
-    """What would have been incidents but for a suppression."""
-    campaigns: int = 0
-    accounts: int = 0
-    seconds: float = 0.0
-
-
-class CampaignReplay:
-    """Finds campaigns in the signals of all partitions, and hands rows to the writer."""
-
-    def __init__(self, settings: Settings, run_id: str, attempt: str, writer: Writer) -> None:
-        """`attempt` as for `PartitionReplay`."""
-        self._links = LinkStage(settings.campaigns, range(settings.stream.partitions))
-        self._campaigns = CampaignStage(settings.campaigns, settings.engine.allowed_lateness_s)
-        self._run_id = run_id
-        self._attempt = attempt
-        self._writer = writer
-        self._blocks = 0
-
-    def follow(self, signals: Signals, report: RunReport) -> None:
-        """Take a partition's signals in."""
-        self._process(self._links.hear(signals), report)
-
-    def finish(self, report: RunReport) -> None:
-        """The source has ended: partitions without any event are not waited for."""
-        self._links.gate.rest()
-        self._process(self._links.ready(), report)
-
-    def _process(self, hours: list[LinkedHour], report: RunReport) -> None:
-        if not hours:
-            return
-        changes = self._campaigns.hear(0, hours)
-        rows = (
-            ("campaigns", campaigns_table(changes.campaigns, run_id=self._run_id)),
-            ("campaign_members", campaign_members_table(changes.members, run_id=self._run_id)),
-            ("incidents", incidents_table(changes.incidents, run_id=self._run_id)),
-        )
-        self._blocks += 1
-        for table, columns in rows:
-            if self._writer.full:
-                self._writer.flush()
-            self._writer.add(table, columns, f"{self._attempt}/campaigns/{self._blocks}")
-        report.campaigns += sum(campaign.version == 1 for campaign in changes.campaigns)
-        report.incidents += sum(incident.version == 1 for incident in changes.incidents)
-
-
-class PartitionReplay:
-    """Replays one partition's events in their order: gathers a batch, runs the engine, hands rows to the writer."""
-
-    def __init__(
-        self,
-        settings: EngineSettings,
-        partition: int,
-        run_id: str,
-        attempt: str,
-        writer: Writer,
-        campaigns: CampaignReplay,
-    ) -> None:
-        """`attempt` tells this replay from an earlier one of the same name, whose blocks the store remembers."""
-        self.engine = Engine(settings, partition)
-        self._partition = partition
-        self._run_id = run_id
-        self._attempt = attempt
-        self._writer = writer
-        self._campaigns = campaigns
-        self._calls: list[ApiCall] = []
-        self._offsets: list[int] = []
-        self._batches = 0
-
-    def add(self, offset: int, call: ApiCall) -> bool:
-        """Take an event; true when a batch is full and `process` is due."""
-        self._calls.append(call)
-        self._offsets.append(offset)
-        return len(self._calls) >= BATCH_EVENTS
-
-    def process(self, report: RunReport) -> None:
-        """Score what was added."""
-        if not self._calls:
-            return
-        verdicts = self.engine.process(EventBatch.from_calls(self._calls, self._offsets, self._partition))
-        self._calls, self._offsets = [], []
-        self._batches += 1
-        scores, windows = verdicts.call_scores, verdicts.account_windows
-        rows = (
-            ("call_scores", call_scores_table(scores, run_id=self._run_id)),
-            ("account_windows", account_windows_table(windows, run_id=self._run_id)),
-            ("incidents", incidents_table(verdicts.incidents, run_id=self._run_id)),
-            ("suppressed_incidents", suppressed_incidents_table(verdicts.suppressed, run_id=self._run_id)),
-        )
-        for table, columns in rows:
-            if self._writer.full:
-                self._writer.flush()
-            self._writer.add(table, columns, f"{self._attempt}/{self._partition}/{self._batches}")
-        self._campaigns.follow(verdicts.signals, report)
-        report.events += len(scores.account_id)
-        report.duplicates += int(verdicts.duplicates.sum())
-        report.windows += len(windows.account_id)
-        report.incidents += sum(incident.version == 1 for incident in verdicts.incidents)
-        report.suppressed += sum(incident.version == 1 for incident in verdicts.suppressed)
+__all__ = ["Manner", "RunReport", "claim", "replay"]
 
 
 def replay(
-    pieces: Pieces,
+    source: Chunks,
     intake: Intake,
     *,
     store: Store,
     settings: Settings,
     run: ReplayRun,
-    progress: Callable[[RunReport], None] | None = None,
+    manner: Manner | None = None,
 ) -> RunReport:
-    """Run `pieces` through the engines and write the verdicts under `run.run_id`, with the run's row in `replay_runs`.
+    """Run `source` through the engines and write the verdicts under `run.run_id`, with the run's row in `replay_runs`.
 
-    A run that fails or is stopped keeps a row that says so. Raises `ReplayError` when there was no event to score.
+    A run that fails or is stopped keeps a row that says so; it can be resumed from its last checkpoint. Raises `ReplayError` when
+    there was no event to score, and `KeyboardInterrupt` when it was stopped.
     """
+    manner = manner or Manner()
     report = RunReport(run.run_id)
     save_run(store, run)
     began = time.monotonic()
     try:
-        _drive(pieces, intake, store, settings, run, report, progress)
+        drive(
+            source,
+            intake,
+            store=store,
+            settings=settings,
+            run_id=run.run_id,
+            manner=manner,
+            report=report,
+            attempt=f"{run.run_id}/{run.created_at}",
+        )
     except BaseException as error:
         status = "interrupted" if isinstance(error, (KeyboardInterrupt, GeneratorExit)) else "failed"
-        _finish(store, run, report, intake, began, status)
+        # A store that cannot be written keeps the row as it was, which does not say that the run is done.
+        with suppress(StoreError):
+            _finish(store, run, report, intake, began, status)
         raise
     if not report.events:
         _finish(store, run, report, intake, began, "failed")
         raise ReplayError(_nothing_to_do(run, intake))
     _finish(store, run, report, intake, began, "done")
+    # There is nothing left to resume.
+    forget_states(store, run.run_id)
     return report
 
 
 def claim(
-    store: Store, run_id: str, source: str, window: Window, settings: EngineSettings, *, overwrite: bool
+    store: Store,
+    run_id: str,
+    source: str,
+    window: Window,
+    settings: EngineSettings,
+    *,
+    overwrite: bool,
+    plan: str = "",
 ) -> ReplayRun:
-    """The row of a new run. Raises `ReplayError` when the name is taken and not to be overwritten."""
+    """The row of a new run; `plan` is what it needs to be resumed.
+
+    Raises `ReplayError` when the name is taken and not to be overwritten.
+    """
     if run_id == LIVE:
         raise ReplayError(f"--run-id {LIVE} is the stream's; choose another")
     if not 1 <= len(run_id) <= 128 or not run_id.isprintable():
@@ -200,54 +96,8 @@ def claim(
         to_ms=window.to_ms,
         config=msgspec.json.encode(settings).decode(),
         code_version=version("stillwatch"),
+        plan=plan,
     )
-
-
-def _drive(
-    pieces: Pieces,
-    intake: Intake,
-    store: Store,
-    settings: Settings,
-    run: ReplayRun,
-    report: RunReport,
-    progress: Callable[[RunReport], None] | None,
-) -> None:
-    attempt = f"{run.run_id}/{run.created_at}"
-    writer = Writer(store, max_rows=settings.store.insert_max_rows, retry_max_seconds=settings.store.retry_max_seconds)
-    campaigns = CampaignReplay(settings, run.run_id, attempt, writer)
-    partitions: dict[int, PartitionReplay] = {}
-    began = told = time.monotonic()
-    rejects = 0
-    for piece in pieces:
-        by_partition: dict[int, list[tuple[int, ApiCall]]] = defaultdict(list)
-        for partition, offset, call in piece:
-            by_partition[partition].append((offset, call))
-        for number, events in by_partition.items():
-            partition_replay = partitions.get(number)
-            if partition_replay is None:
-                partition_replay = PartitionReplay(settings.engine, number, run.run_id, attempt, writer, campaigns)
-                partitions[number] = partition_replay
-            for offset, call in events:
-                if partition_replay.add(offset, call):
-                    partition_replay.process(report)
-        if intake.rejects:
-            rejects += 1
-            if writer.full:
-                writer.flush()
-            writer.add("rejected_events", rejected_table(intake.rejects), f"{attempt}/rejects/{rejects}")
-            intake.rejects.clear()
-        if writer.due():
-            writer.flush()
-        now = time.monotonic()
-        if progress is not None and now - told >= _PROGRESS_EVERY_S:
-            told = now
-            report.seconds = now - began
-            progress(report)
-    for number in sorted(partitions):
-        partitions[number].process(report)
-        report.accounts += partitions[number].engine.accounts
-    campaigns.finish(report)
-    writer.flush()
 
 
 def _finish(store: Store, run: ReplayRun, report: RunReport, intake: Intake, began: float, status: str) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from pipeline.event import ApiCall, EventLimits, Rejected, decode, partition_of
+from pipeline.event import ApiCall, Rejected, decode, partition_of
 from pipeline.settings import Settings
 from pipeline.sources import SourceOptions, read_calls
 from pipeline.store.client import Store
-from pipeline.store.read import read_api_calls
+from pipeline.store.read import EventRange, event_counts, read_event_columns
+from replay.chunk import Calls, Chunk, Columns
 from replay.window import Window
 
 #: Events handed over at once.
-_PIECE = 5_000
-
-Delivered = tuple[int, int, ApiCall]
+_PIECE = 20_000
+#: Memory that ClickHouse takes at most before it sorts on disk, over all partitions.
+_SORT_BYTES = 512 << 20
 
 
 @dataclass(slots=True)
@@ -35,7 +37,36 @@ class Intake:
         self.rejects.append(one)
 
 
-Pieces = Iterator[list[Delivered]]
+Chunks: TypeAlias = "Iterator[Chunk]"
+#: The offset of each partition's last event that the run has taken in already.
+After: TypeAlias = Mapping[int, int]
+
+
+class _Sorting:
+    """Gathers calls for their partitions."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._places: dict[int, tuple[list[int], list[ApiCall]]] = {}
+        self._waiting = 0
+
+    def add(self, partition: int, offset: int, call: ApiCall) -> None:
+        """Take a call."""
+        offsets, calls = self._places.setdefault(partition, ([], []))
+        offsets.append(offset)
+        calls.append(call)
+        self._waiting += 1
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to hand over."""
+        return self._waiting >= _PIECE or len(self._intake.rejects) >= _PIECE
+
+    def chunks(self) -> Chunks:
+        """What was gathered."""
+        places, self._places, self._waiting = self._places, {}, 0
+        for partition, (offsets, calls) in places.items():
+            yield Calls(partition, offsets, calls)
 
 
 def from_files(
@@ -46,18 +77,28 @@ def from_files(
     partitions: int,
     window: Window,
     intake: Intake,
+    accounts: frozenset[str] | None = None,
+    after: After | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Pieces:
+) -> Chunks:
     """Events of log files, sharded and numbered per partition as Kafka would have them after `stillwatch ingest`."""
     results = read_calls(paths, format=format_name, options=options, progress=progress)
-    return numbered(results, partitions, window, intake)
+    return numbered(results, partitions, window, intake, accounts, after)
 
 
-def numbered(results: Iterable[ApiCall | Rejected], partitions: int, window: Window, intake: Intake) -> Pieces:
+def numbered(
+    results: Iterable[ApiCall | Rejected],
+    partitions: int,
+    window: Window,
+    intake: Intake,
+    accounts: frozenset[str] | None = None,
+    after: After | None = None,
+) -> Chunks:
     """Events in the order given, sharded and numbered per partition as Kafka would have them."""
     places: dict[str, int] = {}
     offsets = [0] * partitions
-    piece: list[Delivered] = []
+    done = [(after or {}).get(partition, -1) for partition in range(partitions)]
+    sorting = _Sorting(intake)
     for result in results:
         intake.read += 1
         if isinstance(result, Rejected):
@@ -68,47 +109,79 @@ def numbered(results: Iterable[ApiCall | Rejected], partitions: int, window: Win
                 place = places[result.account_id] = partition_of(result.account_id, partitions)
             offset = offsets[place]
             offsets[place] = offset + 1
-            if result.ts in window:
-                piece.append((place, offset, result))
-            else:
+            if result.ts not in window or (accounts is not None and result.account_id not in accounts):
                 intake.outside += 1
-        if len(piece) >= _PIECE or len(intake.rejects) >= _PIECE:
-            yield piece
-            piece = []
-    yield piece
+            elif offset > done[place]:
+                sorting.add(place, offset, result)
+        if sorting.full:
+            yield from sorting.chunks()
+    yield from sorting.chunks()
 
 
-def from_store(store: Store, *, partitions: int, window: Window, intake: Intake) -> Pieces:
-    """Events of `api_calls`, partition after partition in the order of offsets."""
-    for piece in read_api_calls(store, window.from_ms, window.to_ms):
-        intake.read += len(piece)
-        # What came into the table another way than through Kafka has no partition; it gets the one Kafka would give.
-        yield [one if one[0] >= 0 else (partition_of(one[2].account_id, partitions), one[1], one[2]) for one in piece]
+def from_store(
+    store: Store,
+    *,
+    partitions: int,
+    window: Window,
+    intake: Intake,
+    accounts: Sequence[str] | None = None,
+    after: After | None = None,
+) -> Chunks:
+    """Events of `api_calls` as columns; each partition's in the order of offsets, and all partitions about equally far in time.
+
+    So campaigns, which wait for all of them, have little to hold back.
+    """
+    events = EventRange(partitions, window.from_ms, window.to_ms, accounts)
+    counts = event_counts(store, events)
+    sort_bytes = max(_SORT_BYTES // max(1, len(counts)), 4 << 20)
+    cursors = {
+        number: read_event_columns(store, events, number, (after or {}).get(number), sort_bytes) for number in counts
+    }
+    reached = dict.fromkeys(cursors, -(1 << 62))
+    while cursors:
+        number = min(cursors, key=lambda one: (reached[one], one))
+        block = next(cursors[number], None)
+        if block is None:
+            del cursors[number]
+            continue
+        chunk = Columns(number, *block)
+        reached[number] = chunk.newest_ms
+        intake.read += len(chunk)
+        yield chunk
 
 
-def from_kafka(servers: Sequence[str], settings: Settings, *, window: Window, intake: Intake) -> Pieces:
+def expected_events(store: Store, partitions: int, window: Window, accounts: Sequence[str] | None) -> int:
+    """How many rows `from_store` will read."""
+    return sum(event_counts(store, EventRange(partitions, window.from_ms, window.to_ms, accounts)).values())
+
+
+def from_kafka(
+    servers: Sequence[str],
+    settings: Settings,
+    *,
+    window: Window,
+    intake: Intake,
+    accounts: frozenset[str] | None = None,
+    after: After | None = None,
+) -> Chunks:
     """Events of the topic `api-calls`, as far as retention has kept them."""
     from pipeline.stream.consume import read_topic
     from pipeline.stream.security import security_of
 
     topic = settings.stream.api_calls_topic
-    piece: list[Delivered] = []
     security = security_of(settings.stream)
+    done = after or {}
+    sorting = _Sorting(intake)
     for record in read_topic(servers, topic, from_ms=window.from_ms, to_ms=window.to_ms, security=security):
         intake.read += 1
-        result = _decoded(record.value, record.timestamp, settings.event)
+        result = decode(record.value or b"", received_at=record.timestamp, limits=settings.event)
         if isinstance(result, Rejected):
             # The live worker keeps what it rejects; a replay of the same records only counts it.
             intake.rejected[str(result.reason)] += 1
-        elif result.ts in window:
-            piece.append((record.partition, record.offset, result))
-        else:
+        elif result.ts not in window or (accounts is not None and result.account_id not in accounts):
             intake.outside += 1
-        if len(piece) >= _PIECE:
-            yield piece
-            piece = []
-    yield piece
-
-
-def _decoded(value: bytes | None, received_at: int, limits: EventLimits) -> ApiCall | Rejected:
-    return decode(value or b"", received_at=received_at, limits=limits)
+        elif record.offset > done.get(record.partition, -1):
+            sorting.add(record.partition, record.offset, result)
+        if sorting.full:
+            yield from sorting.chunks()
+    yield from sorting.chunks()

@@ -70,3 +70,29 @@ def _milliseconds(text: str | None, option: str) -> int | None:
 def _text(milliseconds: int) -> str:
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return at.date().isoformat() if milliseconds % 86_400_000 == 0 else at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def span(window: Window) -> str:
+    """The window in words."""
+    begin, end = ("" if ms is None else utc(ms) for ms in (window.from_ms, window.to_ms))
+    return f"the window from {begin or 'the beginning'} to {end or 'the end'}"
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+def duration_ms(text: str, option: str) -> int:
+    """Milliseconds of `90m`, `36h`, `14d`. Raises `ReplayError`."""
+    number, unit = text[:-1], text[-1:]
+    try:
+        found = round(float(number) * _UNITS[unit] * 1000)
+    except (ValueError, KeyError, OverflowError):
+        found = -1
+    if found < 0:
+        raise ReplayError(f"{option} {text!r} is not a length of time: write 90m, 36h or 14d")
+    return found
+
+
+def utc(ms: int) -> str:
+    """A time in epoch milliseconds as people read it."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -26,13 +26,20 @@ def state_number(shard: int) -> int:
 class CampaignShard:
     """Everything kept for one partition of the topic. Pure; records heard again change nothing."""
 
-    def __init__(self, settings: CampaignSettings, allowed_lateness_s: int, partitions: int, shard: int) -> None:
-        """`partitions` are those of `api-calls`, and of the topic too."""
+    def __init__(
+        self,
+        settings: CampaignSettings,
+        allowed_lateness_s: int,
+        partitions: int,
+        shard: int,
+        shards: int | None = None,
+    ) -> None:
+        """`partitions` are those of `api-calls`; there are as many `shards` unless it is said, as the topic has."""
         self.shard = shard
         self.links = LinkStage(settings, range(partitions))
         self.campaigns: CampaignStage | None = None
         if shard == CAMPAIGNS_AT:
-            self.campaigns = CampaignStage(settings, allowed_lateness_s, range(partitions))
+            self.campaigns = CampaignStage(settings, allowed_lateness_s, range(shards or partitions))
         self._settings = f"{msgspec.json.encode(settings).decode()}, {allowed_lateness_s} s, {partitions} partitions"
 
     @property

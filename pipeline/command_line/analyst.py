@@ -9,11 +9,10 @@ from cyclopts import Parameter
 
 from pipeline.command_line.connect import store_of
 from pipeline.command_line.errors import Failure, Misuse
-from pipeline.command_line.options import Common
+from pipeline.command_line.options import Common, Json
 from pipeline.command_line.show import cell, print_json, print_lines, print_table
 from pipeline.event.harmless import harmless
 
-Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative=())]
 RunId: TypeAlias = Annotated[str, Parameter(name="--run-id")]
 Limit: TypeAlias = Annotated[int, Parameter(name="--limit")]
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from cyclopts import Parameter
 
@@ -14,6 +14,10 @@ from pipeline.command_line.errors import Misuse
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
+
+
+#: The option `--json`: machine-readable output.
+Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative=())]
 
 
 @Parameter(name="*")

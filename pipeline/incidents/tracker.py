@@ -180,7 +180,7 @@ class IncidentTracker:
         mine = self._evidence[slots]
         # States of before a field was kept have none of it.
         for name in rows.dtype.names or ():
-            mine[name] = rows[name]
+            mine[name] = rows[name]  # type: ignore[call-overload]
         self._evidence[slots] = mine
 
     def quiet(self, slots: Int64) -> NDArray[np.bool_]:

@@ -58,6 +58,9 @@ class StreamSettings(Section, frozen=True):
     checkpoint_s: PositiveFloat = 30.0
     """Seconds after which a partition's state is written to the store and its offset committed; what a crash makes the next
     worker do again, at most."""
+    states_kept_days: Annotated[int, Meta(ge=0)] = 14
+    """Days of event time of each of which a whole state of every partition is kept, for replays to start from; 0 for the newest
+    only. A state takes some 300 bytes an account."""
     feedback_s: PositiveFloat = 30.0
     """Seconds after which the worker reads suppressions and verdicts from the store anew."""
     idle_s: Annotated[float, Meta(ge=0)] = 60.0

@@ -176,6 +176,26 @@ class Store:
         finally:
             client.close()
 
+    def stream_arrow(
+        self, sql: str, parameters: Parameters | None = None, settings: Settings | None = None
+    ) -> Iterator[pa.Table]:
+        """The same as Arrow tables, one for each block; text comes as text."""
+        import pyarrow as pa
+
+        client = self._translating(lambda: self._open({**self._settings, **STREAM_SETTINGS, **(settings or {})}))
+        try:
+            client.database = self._client.database
+            blocks = self._translating(
+                lambda: client.query_arrow_stream(sql, parameters=_bound(parameters), use_strings=True)
+            )
+            with blocks:
+                pieces = iter(blocks)
+                while (block := self._translating(lambda: next(pieces, None))) is not None:
+                    # chDB gives record batches, a server tables.
+                    yield pa.Table.from_batches([block]) if isinstance(block, pa.RecordBatch) else block
+        finally:
+            client.close()
+
     def insert_arrow(self, table: str, rows: pa.Table, *, deduplication_token: str = "") -> None:
         """Insert a table of columns as one block.
 

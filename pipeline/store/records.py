@@ -26,6 +26,8 @@ RESULT_TABLES = (
     "model_snapshots",
 )
 
+_RUN_TEXTS = ("run_id", "source", "config", "plan", "code_version", "metrics", "status")
+
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of an account for a span of time; times are epoch milliseconds."""
@@ -53,7 +55,9 @@ class ReplayRun(msgspec.Struct, frozen=True, kw_only=True):
     code_version: str
     metrics: str = "{}"
     status: str = "running"
-    """`running`, `done` or `failed`."""
+    """`running`, `done`, `interrupted` or `failed`."""
+    plan: str = ""
+    """All that the run was told, JSON; empty where it cannot be gone on with."""
 
 
 def write_labels(store: Store, labels: Sequence[Label]) -> None:
@@ -77,7 +81,7 @@ def read_labels(store: Store, source: str | None = None) -> list[Label]:
 
 def save_run(store: Store, run: ReplayRun) -> None:
     """Write the row of a replay anew, with its status and metrics as they are now."""
-    text = {name: [getattr(run, name)] for name in ("run_id", "source", "config", "code_version", "metrics", "status")}
+    text = {name: [getattr(run, name)] for name in _RUN_TEXTS}
     times = {"created_at": run.created_at, "from": run.from_ms, "to": run.to_ms, "updated_at": _now()}
     columns: dict[str, Column] = {name: pa.array(values, pa.string()) for name, values in text.items()}
     columns |= {name: pa.array([value], TIME) for name, value in times.items()}

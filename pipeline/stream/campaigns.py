@@ -17,6 +17,7 @@ from pipeline.campaigns.wire import CAMPAIGNS_AT, Told, WireError, by_shard, pac
 from pipeline.features.signals import Signals
 from pipeline.settings import Settings
 from pipeline.store.client import Store
+from pipeline.store.snapshots import StateSettings
 from pipeline.stream import metrics as m
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.fetch import FetchedBatch
@@ -149,7 +150,14 @@ class CampaignLanes:
         for line in opened.remarks:
             log.warning("%s[%d]: %s", *batch.tp, line)
         self._worker.metrics.add(m.RESTORED if opened.restored else m.COLD_STARTS)
-        checkpoints = Checkpoints(opened.engine, self._run_id, opened.generation, settings.stream.checkpoint_s)
+        checkpoints = Checkpoints(
+            opened.engine,
+            self._run_id,
+            opened.generation,
+            settings.stream.checkpoint_s,
+            settings=StateSettings.of(settings).text(),
+            kept_days=settings.stream.states_kept_days,
+        )
         return _Lane(opened.engine, opened.next_offset, checkpoints)
 
     def _effects(self, done: Callable[[], None], told: list[Told], changes: Changes) -> Effects:

@@ -44,6 +44,8 @@ class Checkpoint:
     done: Callable[[int], None]
     """Told the size of the state in bytes once it is in the store."""
     size: int = 0
+    kept_days: int = 0
+    """Days of event time of each of which a whole state stays."""
 
     def rows(self) -> pa.Table:
         """Rows of `model_snapshots`."""
@@ -56,7 +58,10 @@ class Checkpoint:
 
 def forget_replaced(store: Store, written: Iterable[Checkpoint]) -> None:
     """Delete the states that others, which are in the store now, have replaced."""
-    forget_before(store, [one.snapshot for one in written if one.snapshot.whole and one.snapshot.sequence])
+    replacing = [one for one in written if one.snapshot.whole and one.snapshot.sequence]
+    if replacing:
+        kept_days = max(one.kept_days for one in replacing)
+        forget_before(store, [one.snapshot for one in replacing], kept_days)
 
 
 class Checkpoints:
@@ -69,7 +74,13 @@ class Checkpoints:
         generation: int,
         interval_s: float,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        settings: str = "",
+        kept_days: int = 0,
     ) -> None:
+        """`settings` are `pipeline.store.snapshots.StateSettings` as text; `kept_days` as for `forget_before`."""
+        self._settings = settings
+        self._kept_days = kept_days
         self._engine = engine
         self._run_id = run_id
         self._generation = generation
@@ -135,6 +146,7 @@ class Checkpoints:
             next_offset - 1,
             int(state.slots.size),
             b"",
+            self._settings,
         )
         self._sequence += 1
         self._since_whole = 0 if state.whole else self._since_whole + 1
@@ -152,7 +164,7 @@ class Checkpoints:
             self._under_way -= 1
             self._release()
 
-        return Checkpoint(snapshot, state, done)
+        return Checkpoint(snapshot, state, done, kept_days=self._kept_days)
 
     def _release(self) -> None:
         self._durable_at = self._clock()

@@ -20,6 +20,7 @@ from pipeline.engine import Engine
 from pipeline.settings import Settings
 from pipeline.store.client import Store
 from pipeline.store.errors import StoreError
+from pipeline.store.snapshots import StateSettings
 from pipeline.store.write import Writer
 from pipeline.stream import metrics as m
 from pipeline.stream.app import StreamApp
@@ -332,7 +333,14 @@ class StreamWorker:
         for line in opened.remarks:
             log.warning("%s[%d]: %s", *tp, line)
         self.metrics.add(m.RESTORED if opened.restored else m.COLD_STARTS)
-        checkpoints = Checkpoints(opened.engine, self._run_id, opened.generation, settings.stream.checkpoint_s)
+        checkpoints = Checkpoints(
+            opened.engine,
+            self._run_id,
+            opened.generation,
+            settings.stream.checkpoint_s,
+            settings=StateSettings.of(settings).text(),
+            kept_days=settings.stream.states_kept_days,
+        )
         lane = Lane(opened.engine, settings.event, tp.topic, opened.next_offset, checkpoints)
         lane.heed(await self.sink.read(self.feedback.read))
         return lane

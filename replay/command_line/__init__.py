@@ -16,7 +16,8 @@ COMMANDS = {
     "simulate": ("replay.command_line.simulate:simulate", "Write a labelled scenario as events."),
 }
 REPLAY_COMMANDS = {
-    "run": ("replay.command_line.replay:run", "Re-run a window of history through the engine."),
+    "run": ("replay.command_line.run:run", "Re-run a window of history through the engine."),
+    "verify": ("replay.command_line.verify:verify", "Prove that a replay gives what the stream wrote."),
     "evaluate": ("replay.command_line.evaluate:evaluate", "Score a run against labels."),
     "compare": ("replay.command_line.compare:compare", "Compare two runs."),
     "tune": ("replay.command_line.tune:tune", "Search for the best settings."),

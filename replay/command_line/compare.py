@@ -9,8 +9,7 @@ from cyclopts import Parameter
 
 from pipeline.command_line.connect import store_of
 from pipeline.command_line.errors import Misuse
-from pipeline.command_line.options import Common
-from replay.command_line.replay import Json
+from pipeline.command_line.options import Common, Json
 
 if TYPE_CHECKING:
     from replay.account_changes import AccountChange

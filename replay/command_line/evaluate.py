@@ -9,8 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipeline.command_line.connect import store_of
-from pipeline.command_line.options import Common
-from replay.command_line.replay import Json
+from pipeline.command_line.options import Common, Json
 
 
 def evaluate(

@@ -10,8 +10,7 @@ from cyclopts import Parameter
 
 from pipeline.command_line.connect import open_store
 from pipeline.command_line.errors import Failure, Misuse
-from pipeline.command_line.options import Common
-from replay.command_line.replay import Json
+from pipeline.command_line.options import Common, Json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

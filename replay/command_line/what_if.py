@@ -9,8 +9,7 @@ from cyclopts import Parameter
 
 from pipeline.command_line.connect import open_store
 from pipeline.command_line.errors import Misuse
-from pipeline.command_line.options import Common
-from replay.command_line.replay import Json
+from pipeline.command_line.options import Common, Json
 
 if TYPE_CHECKING:
     from replay.what_if import WhatIf
@@ -112,7 +111,8 @@ def what_if(
 
 
 def _print(found: WhatIf) -> None:
-    from pipeline.command_line.show import harmless, print_lines, print_table
+    from pipeline.command_line.show import print_lines, print_table
+    from pipeline.event.harmless import harmless
     from replay.command_line.figures import print_difference, print_sides
 
     changed = ", ".join(f"{name} = {value}" for name, value in found.changed.items()) or "nothing changed"

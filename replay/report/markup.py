@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from pipeline.command_line.show import harmless
+from pipeline.event.harmless import harmless
 
 #: Characters of a name that a page shows, and that it tells when one points at it.
 SHOWN, TOLD = 48, 256

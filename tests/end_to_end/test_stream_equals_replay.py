@@ -146,6 +146,26 @@ def test_stream_file_store_and_kafka_give_equal_rows(installation: Installation)
         )
     # The broken line is kept each time it was met: by ingest, and by the replay of the file.
     assert counts == [(made.events, made.events, made.events, 2)]
+    verified(installation, made.events)
+
+
+def verified(installation: Installation, events: int) -> None:
+    """`replay verify` on what the stream wrote: equal from its first event and from kept states; not once a row is changed."""
+    whole = json.loads(installation.run("replay", "verify", "--json", "--processes", "1"))
+    assert whole["difference"] is None
+    assert whole["events"] == whole["rows"]["call_scores"] == events
+    assert min(whole["rows"].values()) > 0
+    with connect(installation.store) as store:
+        runs = store.query_rows("SELECT run_id FROM replay_runs FINAL ORDER BY run_id")
+        assert runs == [("file",), ("kafka",), ("table",)]
+        assert store.query_rows("SELECT count() FROM system.tables WHERE startsWith(name, 'verify_')") == [(0,)]
+        store.command(
+            "INSERT INTO account_windows SELECT * REPLACE (output_tokens + 1 AS output_tokens) FROM account_windows FINAL "
+            "WHERE run_id = 'live' ORDER BY window_start, account_id, window_s LIMIT 1 OFFSET 5000"
+        )
+    said = installation.run("replay", "verify", "--processes", "1", code=1)
+    assert said.startswith("account_windows (")
+    assert ": output_tokens is " in said
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the public data is not here; STILLWATCH_SHARED_DATA names its folder")

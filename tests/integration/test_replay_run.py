@@ -17,12 +17,13 @@ from pipeline.store.client import Store, connect
 from pipeline.store.migrate import migrate
 from pipeline.store.records import read_runs
 from pipeline.store.rows import api_calls_table
+from replay.chunk import Calls, Chunk
 from replay.compare import load_and_compare
 from replay.errors import ReplayError
 from replay.evaluate import load_and_evaluate
 from replay.run import RunReport, claim, replay
 from replay.scenarios import generate
-from replay.source import Delivered, Intake, from_files, from_store
+from replay.source import Intake, from_files, from_store
 from replay.window import Window, window_of
 
 SETTINGS = Settings()
@@ -94,9 +95,9 @@ def test_a_replay_from_the_table_gives_the_rows_of_one_from_the_file(
     pieces = from_files(
         [str(file)], format_name="auto", options=options, partitions=PARTITIONS, window=Window(), intake=intake
     )
-    for piece in pieces:
-        for partition, _, call in piece:
-            placed.setdefault(partition, []).append(call)
+    for chunk in pieces:
+        assert isinstance(chunk, Calls)
+        placed.setdefault(chunk.partition, []).extend(chunk.calls)
     for partition, events in placed.items():
         table = api_calls_table(
             events, received_at=RECEIVED_AT, topic="t", partition=partition, offsets=list(range(len(events)))
@@ -156,8 +157,8 @@ def test_an_empty_window_fails_and_says_so(store: Store, file: Path) -> None:
 
 
 def test_a_source_that_breaks_leaves_a_failed_run(store: Store, calls: list[ApiCall]) -> None:
-    def breaking() -> Iterator[list[Delivered]]:
-        yield [(0, 0, calls[0])]
+    def breaking() -> Iterator[Chunk]:
+        yield Calls(0, [0], [calls[0]])
         raise OSError("the disk has gone")
 
     run = claim(store, "broken", "files", Window(), SETTINGS.engine, overwrite=False)
@@ -168,8 +169,8 @@ def test_a_source_that_breaks_leaves_a_failed_run(store: Store, calls: list[ApiC
 
 
 def test_an_interrupted_run_says_so(store: Store, calls: list[ApiCall]) -> None:
-    def stopped() -> Iterator[list[Delivered]]:
-        yield [(0, 0, calls[0])]
+    def stopped() -> Iterator[Chunk]:
+        yield Calls(0, [0], [calls[0]])
         raise KeyboardInterrupt
 
     run = claim(store, "stopped", "files", Window(), SETTINGS.engine, overwrite=False)

@@ -7,10 +7,14 @@ from pipeline.store import snapshots
 from pipeline.store.client import Store
 from pipeline.store.snapshots import Snapshot, forget_before, read_chain, snapshot_table
 
+BEGAN, DAY = 1_733_011_200_000, 86_400_000
 
-def write(store: Store, generation: int, sequence: int, *, whole: bool, state: bytes, partition: int = 3) -> None:
+
+def write(
+    store: Store, generation: int, sequence: int, *, whole: bool, state: bytes, partition: int = 3, day: int = 0
+) -> None:
     offset = 100 * generation + sequence
-    one = Snapshot("live", partition, generation, sequence, whole, 1_733_011_200_000, offset, 2, state)
+    one = Snapshot("live", partition, generation, sequence, whole, BEGAN + day * DAY, offset, 2, state, f"day {day}")
     store.insert_arrow("model_snapshots", snapshot_table(one))
 
 
@@ -28,7 +32,7 @@ def test_the_newest_whole_state_and_its_changes_come_back(store: Store, monkeypa
     write(store, 8, 5, whole=False, state=b"after a gap")
     write(store, 99, 0, whole=True, state=b"another partition", partition=4)
     chain = read_chain(store, "live", 3)
-    assert chain == snapshots.Chain(8, 803, [random, b"\xff\x00change"])
+    assert chain == snapshots.Chain(8, 803, [random, b"\xff\x00change"], BEGAN, "day 0")
     assert read_chain(store, "replay", 3) is None
 
 
@@ -61,3 +65,16 @@ def test_what_whole_states_have_replaced_is_deleted(store: Store) -> None:
     chain = read_chain(store, "live", 3)
     assert chain is not None
     assert len(chain.states) == 2
+
+
+def test_of_each_of_the_latest_days_a_whole_state_stays(store: Store) -> None:
+    for sequence in range(10):
+        write(store, 7, sequence, whole=sequence != 7, state=b"%d" % sequence, day=sequence // 2)
+    forget_before(store, "live", 3, 7, 9, kept_days=3)
+    left = store.query_rows("SELECT sequence FROM model_snapshots FINAL WHERE partition = 3 ORDER BY sequence")
+    assert [sequence for (sequence,) in left] == [2, 4, 6, 8, 9]
+    for day, state in {0: None, 1: b"2", 2: b"4", 3: b"6", 4: b"9"}.items():
+        chain = read_chain(store, "live", 3, BEGAN + day * DAY + 1)
+        assert (None if chain is None else (chain.states, chain.settings)) == (
+            None if state is None else ([state], f"day {day}")
+        )

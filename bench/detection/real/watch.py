@@ -12,7 +12,7 @@ from pipeline.engine import Engine
 from pipeline.event import ApiCall, partition_of
 from pipeline.event.columns import EventBatch
 from pipeline.settings import Settings
-from replay.run import BATCH_EVENTS
+from replay.shard import BATCH_EVENTS
 
 _DAY_MS = 86_400_000
 

@@ -11,9 +11,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.command_line.show import cell, harmless
+from pipeline.command_line.show import cell
 from pipeline.command_line.watch.findings import Findings
 from pipeline.command_line.watch.pages import Sample, rate
+from pipeline.event.harmless import harmless
 from pipeline.stream import metrics as m
 
 if TYPE_CHECKING:

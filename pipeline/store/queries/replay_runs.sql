@@ -4,6 +4,6 @@ SELECT
     source,
     toUnixTimestamp64Milli(`from`) AS from_ms,
     toUnixTimestamp64Milli(`to`) AS to_ms,
-    config, code_version, metrics, status
+    config, code_version, metrics, status, plan
 FROM replay_runs FINAL
 ORDER BY created_at DESC, run_id

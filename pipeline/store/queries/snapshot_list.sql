@@ -1,4 +1,5 @@
-SELECT generation, sequence, any(whole) AS whole, any(offset) AS offset
+SELECT generation, sequence, any(whole) AS is_whole, any(model_snapshots.offset) AS last_offset,
+    toUnixTimestamp64Milli(any(model_snapshots.as_of)) AS as_of_ms, any(model_snapshots.settings)
 FROM model_snapshots FINAL
 WHERE run_id = {run_id:String} AND partition = {partition:Int32}
 GROUP BY generation, sequence

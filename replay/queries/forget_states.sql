@@ -1,0 +1,1 @@
+DELETE FROM model_snapshots WHERE run_id = {run_id:String}

@@ -6,6 +6,7 @@ Values are independent of each other, so any sharding of them over stages gives 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 import msgspec
 import numpy as np
@@ -39,11 +40,23 @@ class SharedLink(msgspec.Struct, array_like=True):
     """A link that several accounts used lately."""
 
     users: dict[str, Activity]
-    """The latest hour of each account that used it."""
+    """The latest hour of each account that used it, those of the oldest hours first."""
     told: bool = False
     popular_at: int = -_POPULAR_EVERY
-    oldest: int = -1
-    """No user's latest hour is before this one."""
+    alike: bool = False
+    """All of its users are known to be of one organisation."""
+
+    def seen(self, now: dict[str, Activity]) -> None:
+        """These accounts used it in a new hour."""
+        for account in self.users.keys() & now.keys():
+            del self.users[account]
+        self.users.update(now)
+
+    def forget(self, before: int) -> None:
+        """Drop the users whose latest hour is before that one."""
+        old = [name for name, _ in takewhile(lambda user: user[1].hour < before, self.users.items())]
+        for name in old:
+            del self.users[name]
 
 
 class LinkStage:
@@ -95,21 +108,22 @@ class LinkStage:
         shared = self.shared.get(link)
         if shared is None:
             shared = self.shared[link] = SharedLink({})
-        shared.users.update(now)
+        # Whoever used it before is looked at only where it must be: a link may have thousands of users in every hour.
+        alike, shared.alike = shared.alike, False
+        shared.seen(now)
         if hour < shared.popular_at + _POPULAR_EVERY:
             return []
+        shared.forget(hour - RECENT_HOURS)
         users = shared.users
-        if hour - shared.oldest > RECENT_HOURS:
-            users = shared.users = {name: one for name, one in users.items() if hour - one.hour <= RECENT_HOURS}
-            shared.oldest = min(one.hour for one in users.values())
         kind, value = link >> 64, link & _VALUE_MASK
         if len(users) > popular_from(self._settings, active):
             shared.popular_at = hour
             popular = [Candidate(kind, value, [])] if shared.told else []
             shared.told = False
             return popular
-        one, *others = users.values()
-        if all(other.organisation == one.organisation for other in others):
+        one = next(iter(users.values())).organisation
+        shared.alike = all(other.organisation == one for other in (now if alike else users).values())
+        if shared.alike:
             return []
         told = now if shared.told else users
         shared.told = True

@@ -22,14 +22,17 @@ from replay.source import Intake
 if TYPE_CHECKING:
     from replay.drive import RunReport
 
+#: Tables whose rows the store's aggregates add up, so that a block must not come twice.
+ADDED_UP = frozenset({"call_scores", "account_windows"})
+
 
 class Ledger:
     """Takes the outcomes of all partitions, one after the other.
 
-    Every block of rows is made of one batch and named by it, so a run that goes on from a checkpoint sends the same blocks again,
-    which the store drops. A checkpoint is written in this order: the rows of all that is in it (they are there already), the
-    campaigns' state, then each partition's. After a crash in between, campaigns are ahead of engines, which tell them the
-    same signals again; that changes nothing.
+    A block of scores or windows is made of one batch and named by it, so a run that goes on from a checkpoint sends the same
+    blocks again, which the store drops before it adds them up once more. Rows of which it adds nothing up are few and gathered.
+    A checkpoint is written in this order: the rows of all that is in it, the campaigns' state, then each partition's. After a
+    crash in between, campaigns are ahead of engines, which tell them the same signals again; that changes nothing.
     """
 
     def __init__(
@@ -50,12 +53,12 @@ class Ledger:
         self._writer = Writer(
             store, max_rows=settings.store.insert_max_rows, retry_max_seconds=settings.store.retry_max_seconds
         )
+        self._gathered = Writer(store, retry_max_seconds=settings.store.retry_max_seconds)
         self._campaigns = CampaignReplay(settings, orders.since_ms, beginning.shards, last_hour)
         self._campaigns.load(beginning.campaigns, counts=beginning.counts)
         self._checkpoints = self._campaigns.checkpoints(orders.run_id, generation)
         self._states: list[tuple[pa.Table, Checkpoint]] = []
         self._counts: dict[int, Counts] = {}
-        self._rejects = 0
 
     def tell(self, outcome: Outcome) -> None:
         """Write what a batch gave; hold a state until all partitions' are there."""
@@ -63,18 +66,21 @@ class Ledger:
         if outcome.state is not None and outcome.checkpoint is not None:
             self._states.append((outcome.state, outcome.checkpoint))
         for table, rows in outcome.rows:
-            if name := self._table(table):
-                self._writer.add(name, rows, outcome.key)
+            if table in ADDED_UP:
+                self._writer.add(self._table(table), rows, outcome.key)
+            else:
+                self._gather(table, rows)
         if outcome.signals is not None:
             self._add(self._campaigns.hear(outcome.signals))
         self._writer.flush()
+        if self._gathered.due():
+            self._gathered.flush()
 
     def keep(self, intake: Intake) -> None:
         """Store what could not be used."""
         if intake.rejects:
-            self._rejects += 1
-            key = f"{self._orders.attempt}/rejects/{self._rejects}"
-            self._writer.add("rejected_events", rejected_table(intake.rejects), key)
+            # Named by content, since a run that goes on hands them over in other pieces.
+            self._writer.add("rejected_events", rejected_table(intake.rejects))
             intake.rejects.clear()
             self._writer.flush()
 
@@ -83,6 +89,7 @@ class Ledger:
         states, self._states = self._states, []
         if not states:
             return
+        self._gathered.flush()
         of_campaigns = taken(self._checkpoints)
         for checkpoint in of_campaigns:
             self._write(checkpoint.rows(), checkpoint)
@@ -93,7 +100,7 @@ class Ledger:
     def finish(self) -> None:
         """The events have ended."""
         self._add(self._campaigns.finish())
-        self._writer.flush()
+        self._gathered.flush()
 
     def count(self, report: RunReport) -> None:
         """Put the counts so far into the report."""
@@ -105,9 +112,13 @@ class Ledger:
 
     def _add(self, changes: Changes) -> None:
         for table, rows in tables_of(changes, self._orders.run_id):
-            # Named by content: how many hours come at once is a matter of chance.
-            self._writer.add(self._table(table), rows)
-            self._writer.flush()
+            self._gather(table, rows)
+
+    def _gather(self, table: str, rows: pa.Table) -> None:
+        if name := self._table(table):
+            if self._gathered.full:
+                self._gathered.flush()
+            self._gathered.add(name, rows)
 
     def _write(self, rows: pa.Table, checkpoint: Checkpoint) -> None:
         self._writer.add("model_snapshots", rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -122,6 +123,7 @@ def _run(
         "traffic": traffic_plot(read_traffic(store, run_id, window.step_ms), window),
         "lanes": [(one, lane(one, series.get(one.account_id), window)) for one in laned],
         "lanes_axis": lanes_axis(window),
+        "outcomes": Counter(one.outcome for one in accounts),
         "lanes_left_out": _left_out(accounts, laned),
         "charted": [
             _account(

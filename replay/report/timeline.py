@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +17,7 @@ from replay.report.scale import Axis, day_text, even_axis, short, time_axis
 from replay.truth import HONEST_KINDS
 
 _HEIGHT = 130
-#: Pieces that a lane's activity is told in.
+#: Pieces at most that a lane's activity is told in.
 _PIECES = 120
 _SHADES = 4
 LANE_HEIGHT = 26
@@ -51,7 +52,7 @@ def lane(account: Account, series: Series | None, window: Span) -> Markup:
     x = window_axis(window)
     parts = [element("line", x1="0", x2="100%", y1="25.5", y2="25.5", class_="grid")]
     if series is not None:
-        parts += _activity(series, x)
+        parts += _activity(series, x, window.step_ms)
     for one in account.labels:
         if one.end >= x.low and one.start <= x.high:
             honest = one.kind in HONEST_KINDS
@@ -91,18 +92,20 @@ def lanes_axis(window: Span) -> Markup:
     return element("svg", *texts, class_="lane axis", height=20, aria_hidden="true")
 
 
-def _activity(series: Series, x: Axis) -> list[Markup]:
+def _activity(series: Series, x: Axis, step_ms: int) -> list[Markup]:
     # Shades by how many times of ten were drawn; neighbours of one shade are one rectangle.
-    piece = (x.high - x.low) / _PIECES
-    drawn = windows_filled(series.start, series.output_tokens, x.low, x.high, piece)[:_PIECES]
+    # Of whole windows each, or some pieces would have more of them than others.
+    length = x.high - x.low
+    piece = math.ceil(length / _PIECES / step_ms) * step_ms
+    drawn = windows_filled(series.start, series.output_tokens, x.low, x.high, piece)
     most = float(np.log10(max(float(drawn.max(initial=0.0)), 10.0)))
     shades = np.where(drawn > 0, np.clip(np.ceil(np.log10(np.maximum(drawn, 1.0)) / most * _SHADES), 1, _SHADES), 0)
     edges = [0, *(np.flatnonzero(np.diff(shades)) + 1).tolist(), len(shades)]
     return [
         element(
             "rect",
-            x=percent(start / _PIECES),
-            width=percent((end - start) / _PIECES),
+            x=percent(start * piece / length),
+            width=percent(min(end * piece / length, 1.0) - start * piece / length),
             y=11,
             height=4,
             class_=f"shade s{int(shades[start])}",

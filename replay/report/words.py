@@ -26,8 +26,8 @@ class Figure:
 def headline(found: Evaluation | None, alerts: int, campaigns: int) -> str:
     """The one sentence that somebody reads who reads no more."""
     if found is None or not found.kinds[-1].labels:
-        said = f"{_count(alerts, 'incident')} on accounts and {_count(campaigns, 'campaign')}"
-        return f"{said[0].upper()}{said[1:]}; nothing is known to be true of this window, so nobody can say how good they are."
+        said = f"{_count(alerts, 'incident')} on accounts and {_count(campaigns, 'campaign')}."
+        return said[0].upper() + said[1:]
     every = found.kinds[-1]
     if not every.found:
         return f"None of {_count(every.labels, 'label')} was found."
@@ -45,13 +45,13 @@ def headline(found: Evaluation | None, alerts: int, campaigns: int) -> str:
 
 def sentences(found: Evaluation | None, window: Span) -> list[str]:
     """What follows the headline: the window, what had leaked, and who was missed."""
-    days = (window.to_ms - window.from_ms) / 86_400_000
+    accounts, calls = _count(window.accounts, "account"), _count(window.calls, "call")
     told = [
-        f"{window.accounts:,} accounts made {window.calls:,} calls in {days:,.1f} days and drew "
-        f"{short(window.output_tokens)} output tokens."
+        f"{accounts[0].upper()}{accounts[1:]} made {calls} in {duration((window.to_ms - window.from_ms) / 3_600_000)} "
+        f"and drew {short(window.output_tokens)} output tokens."
     ]
     if found is None or not found.kinds[-1].labels:
-        return told
+        return [*told, "No label of extraction is known of this window, so nothing here is judged."]
     every = found.kinds[-1]
     if every.leaked is not None:
         told.append(
@@ -131,10 +131,11 @@ def duration(hours: float) -> str:
     ('42 minutes', '9.3 hours', '6.7 days')
     """
     if hours < 1:
-        return f"{hours * 60:.0f} minutes"
+        minutes = round(hours * 60)
+        return f"{minutes} minute{'' if minutes == 1 else 's'}"
     if hours < 72:
-        return f"{hours:.1f} hours"
-    return f"{hours / 24:.1f} days"
+        return f"{hours:.1f} hours".replace(".0 ", " ")
+    return f"{hours / 24:.1f} days".replace(".0 ", " ")
 
 
 def _between(interval: Interval | None, how: str = ".1%") -> str:

@@ -99,6 +99,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Incidents of accounts and of campaigns, over those days."""
     alerts_by_day: dict[str, int] = {}
     """How many were detected on each day that has any."""
+    missed: tuple[Label, ...] = ()
+    """Labels that were seen and not found, those with most output tokens first."""
     curve: Curve | None = None
     calibration: tuple[Calibration, ...] = ()
 
@@ -156,6 +158,11 @@ def evaluate(
         days=days,
         alerts_per_day=len(told) / days if days else None,
         alerts_by_day=dict(sorted(by_day.items())),
+        missed=tuple(
+            one.label
+            for one in sorted(outcomes, key=lambda one: (-one.total, one.label.account_id))
+            if one.alert is None
+        ),
     )
 
 

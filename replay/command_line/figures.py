@@ -14,6 +14,8 @@ from replay.matching import MatchedIncident
 
 #: Incidents gained or lost that are listed; the counts tell of the rest.
 _MOST_LISTED = 10
+#: Labels not found that are named, those that drew most.
+_MOST_MISSED = 5
 
 
 def print_evaluation(found: Evaluation) -> None:
@@ -39,6 +41,10 @@ def print_evaluation(found: Evaluation) -> None:
         f"{_number(found.false_alerts_per_1000_account_days)} per 1,000{_interval(found.false_alerts_interval)}; "
         f"{_number(found.alerts_per_day)} alerts a day",
     ]
+    if found.missed:
+        names = ", ".join(f"{one.account_id} ({one.kind})" for one in found.missed[:_MOST_MISSED])
+        more = f" and {len(found.missed) - _MOST_MISSED} more" if len(found.missed) > _MOST_MISSED else ""
+        lines.append(f"missed: {names}{more}")
     if found.severities:
         lines.append(
             "true by severity: "

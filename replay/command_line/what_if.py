@@ -22,6 +22,7 @@ def what_if(
     open_at: Annotated[float | None, Parameter(name="--open-at")] = None,
     open_at_most: Annotated[float | None, Parameter(name="--open-at-most")] = None,
     budget: Annotated[float | None, Parameter(name="--budget")] = None,
+    unknown_past: Annotated[float | None, Parameter(name="--unknown-past")] = None,
     close_at: Annotated[float | None, Parameter(name="--close-at")] = None,
     quiet_s: Annotated[int | None, Parameter(name="--quiet-s")] = None,
     minimum_calls: Annotated[int | None, Parameter(name="--minimum-calls")] = None,
@@ -47,6 +48,8 @@ def what_if(
         engine.incident.open_at_most, the most that the budget may ask for.
     budget
         engine.incident.alerts_per_1000_account_days.
+    unknown_past
+        engine.incident.unknown_past, how much more an account must show that was there from the beginning.
     close_at
         engine.incident.close_at.
     quiet_s
@@ -74,6 +77,7 @@ def what_if(
         "open_at": open_at,
         "open_at_most": open_at_most,
         "alerts_per_1000_account_days": budget,
+        "unknown_past": unknown_past,
         "close_at": close_at,
         "quiet_s": quiet_s,
         "minimum_calls": minimum_calls,

@@ -24,6 +24,10 @@ from replay.window import Window
 class Material(Protocol):
     """What a trial is made from; goes to other processes by pickle."""
 
+    @property
+    def dear(self) -> bool:
+        """Whether a trial costs enough to be given up early."""
+
     def evaluations(self, settings: Settings, grounds: Sequence[Ground]) -> Iterator[Evaluation]:
         """How settings do in one window after the other; the windows end in this order."""
 
@@ -35,6 +39,11 @@ class Evidence:
     hours: list[Hours]
     campaigns: list[Detection]
     """What was detected of campaigns, which these settings do not change."""
+
+    @property
+    def dear(self) -> bool:
+        """No: all windows are there at once."""
+        return False
 
     def evaluations(self, settings: Settings, grounds: Sequence[Ground]) -> Iterator[Evaluation]:
         """See `Material`."""
@@ -49,6 +58,11 @@ class Columns:
     """The events themselves, for settings that change what the engine sees."""
 
     streams: Streams
+
+    @property
+    def dear(self) -> bool:
+        """Yes: engines run over each window in turn."""
+        return True
 
     def evaluations(self, settings: Settings, grounds: Sequence[Ground]) -> Iterator[Evaluation]:
         """See `Material`. Events that lie more than some hours after the last window are not looked at."""

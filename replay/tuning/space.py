@@ -28,6 +28,7 @@ _DECIDING = frozenset(
         "alerts_per_1000_account_days",
         "open_at",
         "open_at_most",
+        "unknown_past",
         "close_at",
         "quiet_s",
         "minimum_calls",

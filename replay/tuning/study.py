@@ -88,12 +88,13 @@ def search(
 
 def best_of(study: optuna.Study, objective: Objective) -> FrozenTrial:
     """The best trial that keeps the bounds. Raises `ReplayError` where there is none."""
-    finished = [one for one in study.trials if one.state == TrialState.COMPLETE]
+    finished = [one for one in study.trials if one.state.is_finished() and "windows" in one.user_attrs]
     if not finished:
         raise ReplayError(
             "no trial came to an end: the settings of the space do not go together, or --trials is too small"
         )
-    kept = [one for one in finished if all(value <= 0 for value in (one.constraints or {}).values())]
+    complete = [one for one in finished if one.state == TrialState.COMPLETE]
+    kept = [one for one in complete if all(value <= 0 for value in (one.constraints or {}).values())]
     if not kept:
         nearest = min(finished, key=lambda one: sum(max(0.0, value) for value in (one.constraints or {}).values()))
         beyond = ", ".join(f"{name} by {value:g}" for name, value in (nearest.constraints or {}).items() if value > 0)
@@ -190,7 +191,7 @@ def _optimise(study: optuna.Study, material: Material, question: Question, trial
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
-        study.pruner = optuna.pruners.MedianPruner(n_startup_trials=5)
+        study.pruner = optuna.pruners.MedianPruner(n_startup_trials=5) if material.dear else optuna.pruners.NopPruner()
         study.optimize(_trial_of(material, question), n_trials=trials)
 
 
@@ -210,7 +211,9 @@ def _trial_of(material: Material, question: Question) -> Callable[[optuna.Trial]
             evaluations.append(one)
             found = objective.value(evaluations)
             value = objective.worst if found is None else found
-            trial.report(value, step)
+            # A trial that breaks a bound already cannot be the best, and must not make others look bad.
+            broken = any(bound.excess(evaluations) > 0 for bound in objective.bounds)
+            trial.report(objective.worst if broken else value, step)
             if step < last and trial.should_prune():
                 _judge(trial, objective, evaluations)
                 raise optuna.TrialPruned

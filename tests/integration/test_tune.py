@@ -69,7 +69,7 @@ def told(material: Material, settings: Settings, grounds: list[Ground]) -> list[
     return [msgspec.structs.replace(one, severities=()) for one in material.evaluations(settings, grounds)]
 
 
-THRESHOLDS = ("engine.incident.open_at=1.5..4.0", "engine.incident.close_at=0.5..1.4")
+THRESHOLDS = ("engine.incident.open_at_most=2.1..4.4", "engine.incident.unknown_past=0.0..3.0")
 
 
 @pytest.fixture(scope="module")

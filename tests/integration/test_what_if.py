@@ -77,7 +77,14 @@ def test_by_its_own_settings_a_run_is_what_it_was(store: Store) -> None:
 
 OTHER = {
     "budget": {"open_at": 1.2, "open_at_most": 9.0, "alerts_per_1000_account_days": 30.0},
-    "eager": {"open_at": 2.0, "close_at": 1.5, "quiet_s": 20_000, "minimum_calls": 60, "suppress": ["*"]},
+    "eager": {
+        "open_at": 2.0,
+        "close_at": 1.5,
+        "quiet_s": 20_000,
+        "minimum_calls": 60,
+        "unknown_past": 1.0,
+        "suppress": ["*"],
+    },
 }
 
 

@@ -50,6 +50,7 @@ def test_recall_time_to_detect_and_leak_per_kind() -> None:
     assert kinds["heavy"].leaked_median == pytest.approx((0.2 + 1.0) / 2)
     assert kinds["ramp"].leaked == pytest.approx(0.5)
     assert kinds["all"].recall == pytest.approx(2 / 3)
+    assert found.missed == (labels[1],)
 
 
 def test_an_alert_counts_until_a_day_after_the_label() -> None:

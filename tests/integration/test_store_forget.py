@@ -42,6 +42,11 @@ def fill(store: Store, accounts: Sequence[str] = (GONE, *LIKE_IT)) -> None:
             "SELECT 'live', {account:String}, 'account', {account:String}",
             {"account": account},
         )
+        store.command(
+            "INSERT INTO incident_triage (run_id, incident_id, state) SELECT run_id, incident_id, 'new' FROM incidents "
+            "WHERE entity_id = {account:String}",
+            {"account": account},
+        )
         raws = [json.dumps({"account_id": account, "n": account}), f"x,{json.dumps(account, ensure_ascii=False)},y"]
         rejects = [
             Rejected(reason=RejectReason.MISSING_FIELD, detail="", raw=raw.encode(), received_at=START) for raw in raws

@@ -325,7 +325,7 @@ def test_the_command_line_asks_and_records_through_the_holder(interface: HttpInt
 def test_a_table_of_the_streams_is_not_written_by_its_owner_either(interface: HttpInterface) -> None:
     with _through_holder(interface.store.address) as owner:  # type: ignore[union-attr]
         rows = owner.query_arrow("SELECT * FROM incidents")
-        with pytest.raises(QueryError, match="only labels, suppressions, replay_runs"):
+        with pytest.raises(QueryError, match="only labels, suppressions, incident_triage"):
             owner.insert_arrow("incidents", rows)
 
 

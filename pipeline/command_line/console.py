@@ -80,7 +80,7 @@ def console(
             f"stillwatch: {host} can be reached from other machines, without TLS: put a proxy with TLS before it",
             file=sys.stderr,
         )
-    serve(lambda: open_store(settings), settings, serving, ready)
+    serve(lambda: open_store(settings, through_holder=True), settings, serving, ready)
     return 0
 
 

@@ -54,7 +54,11 @@ class Access:
         await self._opened()
         reader = self._reader
         assert reader is not None
-        return await self._run(lambda: question(reader))
+        try:
+            return await self._run(lambda: question(reader))
+        except StoreUnreachableError:
+            self._left(reader)
+            raise
 
     async def write(self, change: Callable[[Store], T]) -> T:
         """Record something. Raises `StoreError`; never called in read-only mode."""
@@ -90,6 +94,11 @@ class Access:
                 self._failed, self._failed_at = error, time.monotonic()
                 raise
             self._failed = None
+
+    def _left(self, reader: Store) -> None:
+        # The worker through which an embedded store was asked has ended: the next question opens the store anew.
+        if reader.address.held_folder is not None and self._reader is reader:
+            self._reader = self._store = None
 
     def _open(self) -> None:
         store = self._open_store()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pipeline.store.address import StoreAddress, parse_address, password
@@ -43,6 +44,7 @@ STREAM_SETTINGS: dict[str, Any] = {
 }
 CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 300
+ENDING_PATIENCE_S = 10.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
 
 # What it would log is in the error already, and the program says it in one line.
@@ -276,14 +278,17 @@ def connect(
     secret = "" if parsed.embedded else password(environ, password_file)
     deadline = time.monotonic() + patience_s
     pause = _FIRST_WAIT_S
+    # A holder that offers the store and does not answer is ending, and lets go soon.
+    ending = time.monotonic() + ENDING_PATIENCE_S
     while True:
         try:
             return Store(parsed, secret, answer_timeout_s=answer_timeout_s)
         except StoreHeldError:
             door = _through_holder(parsed) if through_holder else None
-            if door is None:
+            if door is not None:
+                return door
+            if not through_holder or time.monotonic() > ending or http_address(_folder(parsed)) is None:
                 raise
-            return door
         except StoreUnreachableError as error:
             if time.monotonic() + pause > deadline:
                 raise
@@ -298,19 +303,22 @@ def _through_holder(address: StoreAddress) -> Store | None:
     """The store as its holder offers it, or None where it does not."""
     from pipeline.store.http.access import OWNER, read_token
 
-    assert address.folder is not None
-    place = http_address(address.folder)
+    folder = _folder(address)
+    place = http_address(folder)
     if place is None:
         return None
-    token = read_token(address.folder)
-    reached = StoreAddress(
-        None, *place, user=OWNER if token else "default", database=address.database, held_folder=address.folder
-    )
+    token = read_token(folder)
+    user = OWNER if token else "default"
+    reached = StoreAddress(None, *place, user=user, database=address.database, held_folder=folder)
     try:
         return Store(reached, token or os.environ.get("STILLWATCH_HTTP_PASSWORD", ""))
     except StoreUnreachableError:
-        # It is ending just now.
         return None
+
+
+def _folder(address: StoreAddress) -> Path:
+    assert address.folder is not None
+    return address.folder
 
 
 def _bound(parameters: Parameters | None) -> dict[str, Any]:

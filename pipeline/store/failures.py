@@ -34,6 +34,8 @@ def translated(error: Exception, address: StoreAddress) -> StoreError:
     if not isinstance(error, ClickHouseError):
         return _unanswered(error, address)
     code = getattr(error, "code", None) or 0
+    if code in _AUTHENTICATION_CODES and address.held_folder is not None:
+        return StoreError(f"store {address} asks for a password: set STILLWATCH_HTTP_PASSWORD, or ask as its owner")
     if code in _AUTHENTICATION_CODES:
         return StoreError(
             f"store {address} refuses the user {address.user}: set STILLWATCH_STORE_PASSWORD or store.password_file, "

@@ -12,6 +12,8 @@ _OF_ACCOUNT = "account_id = {account:String}"
 _OF_ENTITY = "entity_type = 'account' AND entity_id = {account:String}"
 #: Which rows of each table are of an account. Tables that are not here have no row of a single account, or are states.
 ROWS: Mapping[str, str] = {
+    # Before the incidents that it is of.
+    "incident_triage": (f"(run_id, incident_id) IN (SELECT run_id, incident_id FROM incidents WHERE {_OF_ENTITY})"),
     "api_calls": _OF_ACCOUNT,
     "call_scores": _OF_ACCOUNT,
     "account_windows": _OF_ACCOUNT,
@@ -50,9 +52,8 @@ def forget(store: Store, account: str, *, partitions: int, states: bool) -> dict
     for table, condition in _all(states).items():
         if deleted[table]:
             # A mutation writes the parts anew, where a lightweight DELETE would only hide the rows until a merge.
-            store.command(
-                f"ALTER TABLE {table} DELETE WHERE {condition}", _bound(account, partitions), {"mutations_sync": 2}
-            )
+            settings = {"mutations_sync": 2, "allow_nondeterministic_mutations": 1}
+            store.command(f"ALTER TABLE {table} DELETE WHERE {condition}", _bound(account, partitions), settings)
     left = {
         table: rows for table, rows in rows_of(store, account, partitions=partitions, states=states).items() if rows
     }

@@ -55,12 +55,15 @@ def let_go(key: str) -> None:
 
 
 def tell(folder: Path, facts: dict[str, str]) -> None:
-    """Add to what the folder says of this process, which must hold it."""
+    """Add to what the folder says of this process, which must hold it. Raises `StoreError`."""
     key = os.path.realpath(folder)
     with _guard:
         descriptor, _ = _held[key]
         entry = json.loads(os.pread(descriptor, _LONGEST_ENTRY, 0)) | facts
-        _write(descriptor, entry)
+        try:
+            _write(descriptor, entry)
+        except OSError as error:
+            raise StoreError(f"store {folder}: {error.strerror or error}: free space or make it writable") from None
 
 
 def http_address(folder: Path) -> tuple[str, int] | None:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,8 @@ PARTITIONS = 8
 Run = Callable[..., tuple[int, str, str]]
 
 
-def fill(store: Store) -> None:
-    for account in (GONE, *LIKE_IT):
+def fill(store: Store, accounts: Sequence[str] = (GONE, *LIKE_IT)) -> None:
+    for account in accounts:
         for run_id in ("live", "again") if account == GONE else ("live",):
             write_verdicts(store, run_id, account, hostile="calm")
         insert_calls(store, [call(hash(account) % 10_000 + index, account) for index in range(5)])
@@ -40,6 +40,11 @@ def fill(store: Store) -> None:
         store.command(
             "INSERT INTO suppressed_incidents (run_id, incident_id, entity_type, entity_id) "
             "SELECT 'live', {account:String}, 'account', {account:String}",
+            {"account": account},
+        )
+        store.command(
+            "INSERT INTO incident_triage (run_id, incident_id, state) SELECT run_id, incident_id, 'new' FROM incidents "
+            "WHERE entity_id = {account:String}",
             {"account": account},
         )
         raws = [json.dumps({"account_id": account, "n": account}), f"x,{json.dumps(account, ensure_ascii=False)},y"]
@@ -104,7 +109,7 @@ def stillwatch(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: p
 def test_the_command_counts_asks_and_leaves_a_line_without_the_id(stillwatch: Run) -> None:
     with connect("chdb:.stillwatch/store") as store:
         migrate(store)
-        fill(store)
+        fill(store, [GONE])
         before = counts(store, GONE)
     code, out, _ = stillwatch("forget", GONE, "--dry-run", "--json")
     assert (code, json.loads(out)) == (0, {"dry_run": True, "rows": before})

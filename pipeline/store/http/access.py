@@ -9,6 +9,8 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.store.errors import StoreError
+
 TOKEN_FILE = "stillwatch.token"
 #: The user that the token is of: who can read the file in the store's folder may also write labels and the like.
 OWNER = "owner"
@@ -32,13 +34,16 @@ def from_a_page(headers: Mapping[str, str]) -> str:
 
 
 def write_token(folder: Path) -> str:
-    """A new token, in a file of `folder` that its owner alone can read."""
+    """A new token, in a file of `folder` that its owner alone can read. Raises `StoreError`."""
     token = secrets.token_urlsafe(32)
     path = folder / TOKEN_FILE
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(token)
+    try:
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(token)
+    except OSError as error:
+        raise StoreError(f"store {folder}: {error.strerror or error}: free space or make it writable") from None
     return token
 
 

@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send(404, b"There is no handle " + path.encode(errors="replace"), {})
         else:
             try:
-                request = read_request(self.path, self.headers, body)  # type: ignore[arg-type]
+                request = read_request(self.path, self.headers, body, self.largest_body)  # type: ignore[arg-type]
             except BadRequestError as error:
                 self.fail(str(error), self.headers_of({}))
                 return

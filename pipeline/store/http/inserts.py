@@ -11,7 +11,7 @@ from pipeline.store.http.wire import Request
 if TYPE_CHECKING:
     from pipeline.store.client import Store
 
-WRITABLE = ("labels", "suppressions", "replay_runs")
+WRITABLE = ("labels", "suppressions", "incident_triage", "replay_runs")
 _TARGET = re.compile(r"INSERT\s+INTO\s+(?:(?:TABLE\s+)?[`\w]+\.)?`?(\w+)`?\s*(?:\([`\w,\s]*\))?\s*", re.IGNORECASE)
 
 

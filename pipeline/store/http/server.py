@@ -40,13 +40,13 @@ class HttpInterface(ThreadingHTTPServer):
     # Clients that were refused a turn come again at once.
     request_queue_size = 64
 
-    def __init__(self, port: int, store: Store, limits: HttpLimits, password: str) -> None:
+    def __init__(self, port: int, store: Store, limits: HttpLimits, password: str, token: str) -> None:
         super().__init__((HOST, port), _Connection)
         assert store.address.folder is not None
         self.store = store
         self.limits = limits
         self.password = password
-        self.token = write_token(store.address.folder)
+        self.token = token
         self.reader = Reader(str(store.address.folder), store.address.database, limits)
         self._free = threading.BoundedSemaphore(limits.connections)
         self._guard = threading.Lock()
@@ -186,22 +186,24 @@ def serve(
 
 
 def _listen(store: Store, port: int, limits: HttpLimits, password: str, say: Callable[[str], None]) -> HttpInterface:
+    assert store.address.folder is not None
+    token = write_token(store.address.folder)
     try:
-        return HttpInterface(port, store, limits, password)
+        return HttpInterface(port, store, limits, password, token)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise StoreError(
                 f"the SQL interface cannot listen on {HOST}:{port} ({error.strerror}): give another store.http_port"
             ) from None
     say(f"port {port} (store.http_port) is taken; SQL is on another")
-    return HttpInterface(0, store, limits, password)
+    return HttpInterface(0, store, limits, password, token)
 
 
 def _hung_up(client: socket.socket) -> bool:
     try:
-        readable, _, _ = select.select([client], [], [], 0)
-        return bool(readable) and client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
+        # Asked first whether there is anything, since a socket with a timeout waits in `recv` whatever its flags.
+        ready = select.poll()
+        ready.register(client, select.POLLIN)
+        return bool(ready.poll(0)) and client.recv(1, socket.MSG_PEEK) == b""
     except (OSError, ValueError):
         return True

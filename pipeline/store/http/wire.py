@@ -57,16 +57,18 @@ _PACK: dict[str, Callable[[bytes], bytes]] = {
     "lz4": lz4.frame.compress,
     "zstd": zstd.compress,
 }
-_UNPACK: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.decompress,
-    "deflate": zlib.decompress,
-    "lz4": lz4.frame.decompress,
-    "zstd": zstd.decompress,
+#: With the most bytes that may come of it: a body that packs much of one byte must not fill the memory.
+_UNPACK: dict[str, Callable[[bytes, int], bytes]] = {
+    "gzip": lambda body, most: zlib.decompressobj(wbits=31).decompress(body, most),
+    "deflate": lambda body, most: zlib.decompressobj().decompress(body, most),
+    "lz4": lambda body, most: _lz4(body, most),
+    "zstd": lambda body, most: zstd.ZstdDecompressor().decompress(body, max_length=most),
 }
 _INSERT = re.compile(
     rb"\s*(INSERT\s+INTO\s+(?:(?!\bVALUES\b|\bSELECT\b).)*?)\s+FORMAT\s+(\w+)[ \t]*(?:\r?\n|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
+_PIECE = 1 << 20
 _CODE = re.compile(r"Code: (\d+)\.")
 #: Codes that the server answers with another status than 500.
 _STATUSES = {
@@ -101,8 +103,8 @@ class Request:
     settings: dict[str, str] = field(default_factory=dict)
 
 
-def read_request(path: str, headers: Mapping[str, str], body: bytes) -> Request:
-    """Take a request apart. Raises `BadRequestError`."""
+def read_request(path: str, headers: Mapping[str, str], body: bytes, largest: int) -> Request:
+    """Take a request apart; unpacked, its body may have `largest` bytes. Raises `BadRequestError`."""
     parameters = dict(parse_qsl(urlsplit(path).query, keep_blank_values=True))
     content_type = headers.get("Content-Type") or ""
     if content_type.startswith("multipart/form-data"):
@@ -111,11 +113,13 @@ def read_request(path: str, headers: Mapping[str, str], body: bytes) -> Request:
     encoding = headers.get("Content-Encoding") or "identity"
     if encoding != "identity":
         try:
-            body = _UNPACK[encoding](body)
+            body = _UNPACK[encoding](body, largest + 1)
         except KeyError:
             raise BadRequestError(f"Code: 48. DB::Exception: Unknown encoding {encoding}. (NOT_IMPLEMENTED)") from None
         except Exception as error:
             raise BadRequestError(f"Code: 354. DB::Exception: The body is no {encoding}: {error}. (FAULT)") from None
+    if len(body) > largest:
+        raise BadRequestError(f"Code: 223. DB::Exception: The body has more than {largest} bytes. (QUERY_IS_TOO_LARGE)")
     if parameters.get("decompress", "0") not in ("", "0", "false"):
         raise BadRequestError(
             "Code: 48. DB::Exception: decompress=1 is not known here: use Content-Encoding. (NOT_IMPLEMENTED)"
@@ -177,6 +181,17 @@ def error_code(message: str) -> int:
 def http_status(code: int) -> int:
     """The status that ClickHouse gives with an error code."""
     return _STATUSES.get(code, 500)
+
+
+def _lz4(body: bytes, most: int) -> bytes:
+    # Piece by piece, since it reserves the memory for as much as it may give.
+    unpacker = lz4.frame.LZ4FrameDecompressor()
+    pieces = [unpacker.decompress(body, max_length=_PIECE)]
+    got = len(pieces[0])
+    while not unpacker.eof and not unpacker.needs_input and got < most:
+        pieces.append(unpacker.decompress(b"", max_length=_PIECE))
+        got += len(pieces[-1])
+    return b"".join(pieces)
 
 
 def _form(content_type: str, body: bytes) -> dict[str, str]:

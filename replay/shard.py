@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.engine import Engine, Verdicts
-from pipeline.engine.verdicts import AccountWindows, CallScores
+from pipeline.engine.verdicts import AccountWindows, CallScores, HourEvidence
 from pipeline.event.columns import EventBatch
 from pipeline.features.signals import Signals
 from pipeline.incidents.incident import Incident
@@ -251,5 +251,8 @@ def _chosen(rows: Any, kept: Any) -> Any:
     columns: dict[str, Any] = {}
     for name in kind.__dataclass_fields__:
         column = getattr(rows, name)
-        columns[name] = column[where] if isinstance(column, np.ndarray) else [column[row] for row in where.tolist()]
+        if column is None or isinstance(column, HourEvidence):
+            columns[name] = None if column is None else column.among(kept)
+        else:
+            columns[name] = column[where] if isinstance(column, np.ndarray) else [column[row] for row in where.tolist()]
     return kind(**columns)

@@ -56,6 +56,19 @@ class HourEvidence:
     place: Int64
     """Place among the hours of the partition that closed together."""
 
+    def among(self, kept: Flags) -> HourEvidence:
+        """Of the windows that are `kept`, as they are numbered then."""
+        where = np.flatnonzero(kept[self.row])
+        return HourEvidence(
+            partition=self.partition,
+            row=(np.cumsum(kept) - 1)[self.row[where]],
+            evidence=self.evidence[where],
+            reasons=[self.reasons[at] for at in where.tolist()],
+            account_calls=self.account_calls[where],
+            closed_by=self.closed_by[where],
+            place=self.place[where],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class AccountWindows:

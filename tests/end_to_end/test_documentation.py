@@ -102,7 +102,7 @@ def test_every_command_that_the_pages_name_exists() -> None:
         for page in PAGES
         for language in ("bash", "sh")
         for block in blocks(page, language)
-        for match in re.findall(r"\bstillwatch (replay \w+|[a-z]+)", block)
+        for match in re.findall(r"\bstillwatch (replay [\w-]+|[a-z]+)", block)
     }
     assert named
     for command in sorted(named):

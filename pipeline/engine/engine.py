@@ -71,6 +71,8 @@ class Engine:
         )
         self._incidents = IncidentTracker(settings.incident)
         self._memory = Memory(partition, self._slots, self._parts())
+        # Whether `idle` left some for the next time, and the day it last looked in.
+        self._more_idle, self._idle_day = False, -1
 
     @property
     def watermark(self) -> int:
@@ -146,6 +148,12 @@ class Engine:
         """
         return self._memory.load(states)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether more than `engine.resident_accounts` are in memory, and `idle` would find more than when it last looked."""
+        found_more = self._more_idle or self.watermark // _DAY_MS > self._idle_day
+        return found_more and self._slots.resident > self.settings.resident_accounts
+
     def idle(self, most: int) -> Idle:
         """At most `most` accounts that may leave memory, the longest idle first, and what is remembered of them.
 
@@ -160,7 +168,9 @@ class Engine:
         by_age = int(np.sum(last < self.time - self.settings.idle_account_s * 1000))
         # Those of the day that is open have windows open.
         done = int(np.sum(last < self.watermark // _DAY_MS * _DAY_MS))
-        return self._memory.idle(slots[order[: min(max(beyond, by_age), done)]], most)
+        found = self._memory.idle(slots[order[: min(max(beyond, by_age), done)]], most)
+        self._more_idle, self._idle_day = found.slots.size == most, self.watermark // _DAY_MS
+        return found
 
     def evict(self, idle: Idle) -> int:
         """What `idle` gave is in the store: let those accounts leave memory that have not called since; how many did."""

@@ -137,14 +137,19 @@ def _read(layout: _Layout, body: bytes) -> Array:
             array[index] = body[position : position + length]
             position += length
         return array
-    dtype = np.lib.format.descr_to_dtype(_descr(layout.dtype))
+    dtype = dtype_of(layout.dtype)
     if body:
         body = np.frombuffer(body, np.uint8).reshape(-1, layout.shape[0]).T.tobytes()
     return np.frombuffer(body, dtype).reshape(layout.shape).copy()
 
 
+def dtype_of(plain: Any) -> np.dtype[Any]:
+    """The type that `numpy.lib.format.dtype_to_descr` described, after the way through MessagePack or JSON."""
+    return np.lib.format.descr_to_dtype(_descr(plain))
+
+
 def _descr(plain: Any) -> Any:
-    # MessagePack knows no tuples, and numpy wants fields and shapes to be such.
+    # Neither knows tuples, and numpy wants fields and shapes to be such.
     if isinstance(plain, str):
         return plain
     return [

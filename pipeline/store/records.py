@@ -24,6 +24,7 @@ RESULT_TABLES = (
     "campaigns",
     "campaign_members",
     "model_snapshots",
+    "account_states",
 )
 
 _RUN_TEXTS = ("run_id", "source", "config", "plan", "code_version", "metrics", "status")

@@ -13,15 +13,21 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from pipeline.engine.memory import Idle
 from pipeline.state import EngineState, encode_state
+from pipeline.store.account_states import account_states_table
 from pipeline.store.client import Store
 from pipeline.store.snapshots import Snapshot, forget_before, snapshot_table
 
 #: A partition that has rested for this long gets its checkpoint early, if the last one is a while ago.
 RESTED_S = 1.0
 EARLY_S = 5.0
+#: And so does one with too many accounts in memory.
+CROWDED_S = 1.0
 #: A chain of changes ends when it is longer than this, or larger than the whole state it began with.
 LONGEST_CHAIN = 100
+#: Accounts that leave memory with one checkpoint at most: what is remembered of them is copied for it, 5 KiB of each.
+MOST_LEAVING = 4096
 
 
 class Saving(Protocol):
@@ -35,6 +41,20 @@ class Saving(Protocol):
         """All that it remembers, or what has changed since it was last saved."""
 
 
+class Evicting(Protocol):
+    """An engine whose idle accounts may leave memory."""
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more accounts are in memory than are to stay, and some may leave."""
+
+    def idle(self, most: int) -> Idle:
+        """Accounts that may leave, and what is remembered of them."""
+
+    def evict(self, idle: Idle) -> int:
+        """They are in the store: let them leave; how many did."""
+
+
 @dataclass(slots=True)
 class Checkpoint:
     """A state on its way to the store. `rows` is called in the store's thread, `done` in the event loop."""
@@ -46,6 +66,24 @@ class Checkpoint:
     size: int = 0
     kept_days: int = 0
     """Days of event time of each of which a whole state stays."""
+    idle: Idle | None = None
+    """Accounts that leave memory once what is remembered of them is in the store."""
+
+    def account_rows(self) -> pa.Table | None:
+        """Rows of `account_states`; None when no account is to leave."""
+        if self.idle is None or not self.idle.accounts:
+            return None
+        one, idle = self.snapshot, self.idle
+        self.idle = None
+        return account_states_table(
+            idle.accounts,
+            idle.parts,
+            run_id=one.run_id,
+            partition=one.partition,
+            # Generations are microseconds apart from the clock, states of one seconds.
+            version=one.generation + one.sequence,
+            as_of=one.as_of,
+        )
 
     def rows(self) -> pa.Table:
         """Rows of `model_snapshots`."""
@@ -77,10 +115,16 @@ class Checkpoints:
         *,
         settings: str = "",
         kept_days: int = 0,
+        evicting: Evicting | None = None,
     ) -> None:
-        """`settings` are `pipeline.store.snapshots.StateSettings` as text; `kept_days` as for `forget_before`."""
+        """`settings` are `pipeline.store.snapshots.StateSettings` as text; `kept_days` as for `forget_before`. With `evicting`,
+        idle accounts of that engine leave memory.
+        """
         self._settings = settings
         self._kept_days = kept_days
+        self._evicting = evicting
+        self.evicted = 0
+        """Accounts that have left memory."""
         self._engine = engine
         self._run_id = run_id
         self._generation = generation
@@ -130,11 +174,16 @@ class Checkpoints:
             return False
         now = self._clock()
         since = now - self._taken_at
-        return hurry or since >= self._interval_s or (now - self._moved_at >= RESTED_S and since >= EARLY_S)
+        if hurry or since >= self._interval_s or (now - self._moved_at >= RESTED_S and since >= EARLY_S):
+            return True
+        return since >= CROWDED_S and not self._under_way and self._evicting is not None and self._evicting.crowded
 
     def take(self, partition: int, next_offset: int) -> Checkpoint:
         """The engine's state as it is now, before the event at `next_offset`."""
         full = self._since_whole >= LONGEST_CHAIN or self._change_bytes > self._whole_bytes
+        # What may leave is as the state before has it, and that is in the store: an account that no state names, once read
+        # again, is among those that left.
+        idle = self._evicting.idle(MOST_LEAVING) if self._evicting is not None and not self._under_way else None
         state = self._engine.save(whole=full)
         snapshot = Snapshot(
             self._run_id,
@@ -153,7 +202,8 @@ class Checkpoints:
         self._taken_at = self._clock()
         self._moved_at = None
         self._under_way += 1
-        whole = state.whole
+        whole, evicting = state.whole, self._evicting
+        leaving = None if idle is None else replace(idle, parts={})
 
         def done(size: int) -> None:
             if whole:
@@ -162,9 +212,11 @@ class Checkpoints:
                 self._change_bytes += size
             self.written_at = time.time()
             self._under_way -= 1
+            if evicting is not None and leaving is not None:
+                self.evicted += evicting.evict(leaving)
             self._release()
 
-        return Checkpoint(snapshot, state, done, kept_days=self._kept_days)
+        return Checkpoint(snapshot, state, done, kept_days=self._kept_days, idle=idle)
 
     def _release(self) -> None:
         self._durable_at = self._clock()

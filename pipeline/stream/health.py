@@ -57,6 +57,7 @@ def refresh(worker: StreamWorker) -> None:
     metrics.put(m.CAMPAIGN_WATERMARK, worker.campaigns.watermark)
     metrics.put(m.SIGNALS_LATE, worker.campaigns.late)
     metrics.put(m.ACCOUNTS, sum(lane.engine.accounts for lane in worker.lanes.values()))
+    metrics.put(m.ACCOUNTS_RESIDENT, sum(lane.engine.resident for lane in worker.lanes.values()))
     metrics.put(m.PARTITIONS, len(consumer.ledgers))
     metrics.put(m.COMMIT_STALLED, consumer.stalled_s())
     metrics.put(m.SILENT, consumer.silent_s())

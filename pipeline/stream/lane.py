@@ -17,6 +17,7 @@ from pipeline.engine import Engine
 from pipeline.engine.verdicts import Verdicts
 from pipeline.event import ApiCall, EventLimits, Rejected, decode_many
 from pipeline.event.table import batch_of_table, table_of
+from pipeline.store.account_states import AccountStates
 from pipeline.stream.checkpoint import Checkpoints
 from pipeline.stream.feedback import Feedback
 from pipeline.stream.fetch import FetchedBatch
@@ -44,6 +45,17 @@ class Processed:
     verdicts: Verdicts | None = None
 
 
+@dataclass(slots=True)
+class Taken:
+    """The records of a batch that the engine does not have yet, decoded, and what is known of the batch so far."""
+
+    done: Processed
+    end: int
+    calls: list[ApiCall] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+
+
 class Lane:
     """The engine of one partition, and the offset it has read up to.
 
@@ -51,9 +63,17 @@ class Lane:
     """
 
     def __init__(
-        self, engine: Engine, limits: EventLimits, topic: str, next_offset: int, checkpoints: Checkpoints
+        self,
+        engine: Engine,
+        limits: EventLimits,
+        topic: str,
+        next_offset: int,
+        checkpoints: Checkpoints,
+        left: AccountStates,
     ) -> None:
+        """`left` are the accounts of the partition that left memory."""
         self.engine = engine
+        self.left = left
         self.next_offset = next_offset
         self.checkpoints = checkpoints
         self._limits = limits
@@ -71,25 +91,32 @@ class Lane:
         """Whether the engine's state is that of all records before the batch; if not, another worker had some of them."""
         return not batch.restarted and batch.start <= self.next_offset
 
-    def process(self, batch: FetchedBatch) -> Processed:
-        """Decode and score; blocks for as long as that takes."""
+    def take(self, batch: FetchedBatch) -> Taken:
+        """Decode the records that the engine does not have yet; blocks for as long as that takes."""
         repeated = bisect_left(batch.records, self.next_offset, key=_offset_of)
         done = Processed(received=len(batch.records), repeated=repeated)
         records = batch.records[repeated:]
         now = time.time_ns() // 1_000_000
         received_at = [_time_of(record, now) for record in records]
         values = [record.value or b"" for record in records]
-        calls: list[ApiCall] = []
-        offsets: list[int] = []
-        times: list[int] = []
+        taken = Taken(done, batch.end)
         results = decode_many(values, received_at=received_at, limits=self._limits)
         for record, moment, result in zip(records, received_at, results, strict=True):
             if isinstance(result, Rejected):
                 done.rejects.append(self._placed(result, record))
             else:
-                calls.append(result)
-                offsets.append(record.offset)
-                times.append(moment)
+                taken.calls.append(result)
+                taken.offsets.append(record.offset)
+                taken.times.append(moment)
+        return taken
+
+    def absent(self, taken: Taken) -> list[str]:
+        """Accounts of these events that left memory; they must be `restored` before the events are processed."""
+        return self.engine.absent([one.account_id for one in taken.calls])
+
+    def process(self, taken: Taken) -> Processed:
+        """Score what was taken; blocks for as long as that takes."""
+        done, calls, offsets, times = taken.done, taken.calls, taken.offsets, taken.times
         if calls:
             done.events = table_of(calls)
             done.offsets, done.received_at = np.array(offsets, np.int64), np.array(times, np.int64)
@@ -100,8 +127,8 @@ class Lane:
                 kept = np.flatnonzero(~duplicates)
                 done.events = done.events.take(kept)
                 done.offsets, done.received_at = done.offsets[kept], done.received_at[kept]
-        if batch.end > self.next_offset:
-            self.next_offset = batch.end
+        if taken.end > self.next_offset:
+            self.next_offset = taken.end
             self.checkpoints.moved()
         return done
 

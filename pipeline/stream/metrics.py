@@ -88,7 +88,12 @@ SIGNALS_LATE = Metric(
     "gauge",
     "Signals that came after their hour was done: repetitions, or of an idle partition.",
 )
-ACCOUNTS = Metric("stillwatch_accounts", "gauge", "Accounts the engines hold state for.")
+ACCOUNTS = Metric("stillwatch_accounts", "gauge", "Accounts the engines know, in memory or not.")
+ACCOUNTS_RESIDENT = Metric("stillwatch_accounts_resident", "gauge", "Accounts whose state is in memory.")
+ACCOUNTS_EVICTED = Metric("stillwatch_accounts_evicted_total", "counter", "Times that an idle account left memory.")
+ACCOUNTS_RESTORED = Metric(
+    "stillwatch_accounts_restored_total", "counter", "Times that an account came back to memory."
+)
 SILENCE = Metric(
     "stillwatch_partition_silent_seconds",
     "gauge",

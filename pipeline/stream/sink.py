@@ -198,6 +198,8 @@ class Sink:
     def _write_states(self, checkpoints: Sequence[Checkpoint]) -> None:
         writer = self._new_writer()
         for one in checkpoints:
+            if (leaving := one.account_rows()) is not None:
+                writer.add("account_states", leaving)
             writer.add("model_snapshots", one.rows())
         writer.flush()
         try:

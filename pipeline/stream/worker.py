@@ -18,6 +18,7 @@ from faust.types import TP, EventT
 
 from pipeline.engine import Engine
 from pipeline.settings import Settings
+from pipeline.store.account_states import AccountStates
 from pipeline.store.client import Store
 from pipeline.store.errors import StoreError
 from pipeline.store.snapshots import StateSettings
@@ -25,14 +26,14 @@ from pipeline.store.write import Writer
 from pipeline.stream import metrics as m
 from pipeline.stream.app import StreamApp
 from pipeline.stream.campaigns import CampaignLanes, publications_of
-from pipeline.stream.checkpoint import Checkpoints
+from pipeline.stream.checkpoint import Checkpoint, Checkpoints
 from pipeline.stream.envelope import pack, unpack
 from pipeline.stream.feedback import FeedbackReader
 from pipeline.stream.fetch import FetchedBatch
 from pipeline.stream.gaps import gaps_table
 from pipeline.stream.guard import RejectGuard
 from pipeline.stream.lane import Lane, Processed
-from pipeline.stream.recovery import open_engine
+from pipeline.stream.recovery import OpenedEngine, open_engine
 from pipeline.stream.rows import rows_of_batch, rows_of_rejects
 from pipeline.stream.silence import Silence
 from pipeline.stream.sink import Effects, GaveUpError, Publication, Sink
@@ -211,12 +212,17 @@ class StreamWorker:
                 async with self._order:
                     if self.lanes.get(partition) is lane and lane.checkpoints.due(hurry=self._draining):
                         taken = lane.checkpoints.take(partition, lane.next_offset)
-                        await self._hand_over(Effects(lambda one=taken: one.done(one.size), checkpoint=taken))  # type: ignore[misc]
+                        await self._hand_over(Effects(partial(self._kept, lane, taken), checkpoint=taken))
             async with self._order:
                 for effects in self.campaigns.due(hurry=self._draining):
                     await self._hand_over(effects)
             if self._draining:
                 self.sink.urge()
+
+    def _kept(self, lane: Lane, taken: Checkpoint) -> None:
+        before = lane.checkpoints.evicted
+        taken.done(taken.size)
+        self.metrics.add(m.ACCOUNTS_EVICTED, lane.checkpoints.evicted - before)
 
     async def _let_time_pass(self) -> None:
         # In partitions that have nothing to read: their windows close all the same.
@@ -273,7 +279,13 @@ class StreamWorker:
             fresh = batch.restarted or self.consumer.ledgers[batch.tp].committed is None
             lane = self.lanes[partition] = await self._new_lane(batch.tp, batch.start, fresh=fresh)
         began = time.perf_counter()
-        result = lane.process(batch)
+        taken = lane.take(batch)
+        # More may leave while some are read.
+        while absent := lane.absent(taken):
+            for accounts, parts in await self.sink.read(partial(lane.left.read, absent)):
+                lane.engine.restore(accounts, parts)
+            self.metrics.add(m.ACCOUNTS_RESTORED, len(absent))
+        result = lane.process(taken)
         self.guard.add(result.received, len(result.rejects))
         if self.guard.tripped:
             self.fail(self._too_many_rejects(result))
@@ -320,16 +332,18 @@ class StreamWorker:
 
     async def _new_lane(self, tp: TP, start: int, *, fresh: bool) -> Lane:
         settings = self.settings
-        opened = await self.sink.read(
-            lambda: open_engine(
-                partial(Engine, settings.engine, tp.partition),
-                self._store,
-                self._run_id,
-                tp.partition,
-                start,
-                fresh=fresh,
-            )
-        )
+        left = AccountStates(self._store, self._run_id, tp.partition)
+
+        def opened_with_accounts() -> OpenedEngine[Engine]:
+            new = partial(Engine, settings.engine, tp.partition)
+            opened = open_engine(new, self._store, self._run_id, tp.partition, start, fresh=fresh)
+            if opened.restored:
+                opened.engine.elsewhere(left.accounts())
+            else:
+                left.forget()
+            return opened
+
+        opened = await self.sink.read(opened_with_accounts)
         for line in opened.remarks:
             log.warning("%s[%d]: %s", *tp, line)
         self.metrics.add(m.RESTORED if opened.restored else m.COLD_STARTS)
@@ -340,8 +354,9 @@ class StreamWorker:
             settings.stream.checkpoint_s,
             settings=StateSettings.of(settings).text(),
             kept_days=settings.stream.states_kept_days,
+            evicting=opened.engine,
         )
-        lane = Lane(opened.engine, settings.event, tp.topic, opened.next_offset, checkpoints)
+        lane = Lane(opened.engine, settings.event, tp.topic, opened.next_offset, checkpoints, left)
         lane.heed(await self.sink.read(self.feedback.read))
         return lane
 

@@ -102,8 +102,8 @@ class Deployment:
         found: dict[str, Any] = json.loads(self.page("/health"))
         return found
 
-    def until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+    def until(self, condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
+        deadline = time.monotonic() + patience_s
         while not condition():
             assert time.monotonic() < deadline, self.log()
             assert self.workers[-1].poll() is None, self.log()

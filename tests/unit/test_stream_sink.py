@@ -274,6 +274,9 @@ def test_states_are_written_after_rows_and_records_and_before_any_ack() -> None:
         kept_days = 0
         snapshot = Snapshot("live", 3, 7, 1, True, 0, 100, 1, b"")
 
+        def account_rows(self) -> None:
+            return None
+
         def rows(self) -> pa.Table:
             return ROWS
 

@@ -1,0 +1,3 @@
+SELECT DISTINCT account_id
+FROM account_states
+WHERE run_id = {run_id:String} AND partition = {partition:Int32}

@@ -109,7 +109,7 @@ def measure(plan: Plan, seed: int, store: Store) -> Stream:
 def _read(store: Store, run_id: str, labels: list[Label], events: int, seconds: float, prefix: str) -> Stream:
     detections = read_detections(store, run_id)
     usage = read_usage(store, run_id, {label.account_id for label in labels})
-    counted = store.query_records(replay_query("account_days"), {"run_id": run_id})[0]
+    days_of = dict(store.query_rows(replay_query("account_days"), {"run_id": run_id, **Window().bounds}))
     extracting = sorted({label.account_id for label in labels if label.kind not in HONEST_KINDS})
     tails = store.query_rows(_sql("calibration"), {"run_id": run_id, "extracting": extracting})
     scores: dict[str, float] = dict(store.query_rows(_sql("hour_peaks"), {"run_id": run_id}))
@@ -127,8 +127,8 @@ def _read(store: Store, run_id: str, labels: list[Label], events: int, seconds: 
     )
     return Stream(
         events=events,
-        accounts=counted["accounts"],
-        account_days=counted["account_days"],
+        accounts=len(days_of),
+        account_days=sum(days_of.values()),
         seconds=seconds,
         labels=[msgspec.structs.replace(one, account_id=prefix + one.account_id) for one in labels],
         detections=[

@@ -40,7 +40,12 @@ def test_a_stream_is_what_the_replay_says_of_it(store: Store, streams: list[Stre
         simulation = generate("mixed", accounts=60, days=3, seed=seed, mix=PLAN.mix)
         assert stream.events == simulation.events
         told, found = load_and_evaluate(store, f"seed-{seed}", simulation.labels), stream.evaluate()
-        assert msgspec.structs.replace(found, run_id=told.run_id) == told
+        # Intervals, curve and calibration are for people who read one run; the benchmark has its own.
+        for name in ("account_incidents", "false_alerts", "account_days", "precision", "labels_not_seen"):
+            assert getattr(found, name) == getattr(told, name), name
+        assert [(one.kind, one.found, one.leaked_median, one.leaked) for one in found.kinds] == [
+            (one.kind, one.found, one.leaked_median, one.leaked) for one in told.kinds
+        ]
         quick = stream.counts_alone().evaluate()
         assert [(one.kind, one.found, one.labels) for one in quick.kinds] == [
             (one.kind, one.found, one.labels) for one in told.kinds

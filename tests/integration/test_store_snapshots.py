@@ -70,7 +70,7 @@ def test_what_whole_states_have_replaced_is_deleted(store: Store) -> None:
 def test_of_each_of_the_latest_days_a_whole_state_stays(store: Store) -> None:
     for sequence in range(10):
         write(store, 7, sequence, whole=sequence != 7, state=b"%d" % sequence, day=sequence // 2)
-    forget_before(store, "live", 3, 7, 9, kept_days=3)
+    forget_before(store, [Snapshot("live", 3, 7, 9, True, 0, 0, 2, b"")], kept_days=3)
     left = store.query_rows("SELECT sequence FROM model_snapshots FINAL WHERE partition = 3 ORDER BY sequence")
     assert [sequence for (sequence,) in left] == [2, 4, 6, 8, 9]
     for day, state in {0: None, 1: b"2", 2: b"4", 3: b"6", 4: b"9"}.items():

@@ -162,8 +162,8 @@ class IncidentSettings(Section, frozen=True):
     alerts_per_1000_account_days: PositiveFloat = 0.4
     """The alert budget: false alerts that analysts can take for each 1,000 accounts that call on a day. It sets, by the
     tail of what ordinary accounts show, how much evidence opens an incident."""
-    open_at: PositiveFloat = 3.0
-    """The least evidence that opens an incident, however calm the traffic; 3 is odds of 19 to 1."""
+    open_at: PositiveFloat = 2.5
+    """The least evidence that opens an incident, however calm the traffic; 2.5 is odds of 11 to 1."""
     open_at_most: PositiveFloat = 4.5
     """The most evidence that the budget may ask for, and what it takes until the traffic is known."""
     unknown_past: Annotated[float, Meta(ge=0)] = 4.0

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import aiokafka
@@ -79,8 +80,12 @@ class Reporter:
 
     def report(self, request: Body, response: Body | None = None, **given: object) -> bool:
         """Report one call (see `call_of_exchange`); whether it was queued. Takes the time of two hashes of the prompt."""
+        return self.report_made(lambda: call_of_exchange(request, response, given))
+
+    def report_made(self, make: Callable[[], ApiCall | Rejected]) -> bool:
+        """Report the call that `make` gives, whatever it raises being counted; whether it was queued."""
         try:
-            return self.report_call(call_of_exchange(request, response, given))
+            return self.report_call(make())
         except Exception as error:
             # A gateway must not fail because of its watcher. The text of the error may quote the request.
             return self._unusable(type(error).__name__)

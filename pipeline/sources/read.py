@@ -198,10 +198,13 @@ def _reader_calls(pieces: Iterable[Piece], reader: Reader, options: SourceOption
                 yield rejected(RejectReason.MALFORMED_JSON, str(error), kept, received_at, place)
                 continue
         for index, record in enumerate(reader.records(document)):
-            yield _reader_call(record, reader, options, place, index)
+            yield call_of_record(record, reader, options, place, index)
 
 
-def _reader_call(record: object, reader: Reader, options: SourceOptions, place: str, index: int) -> ApiCall | Rejected:
+def call_of_record(
+    record: object, reader: Reader, options: SourceOptions, place: str, index: int = 0
+) -> ApiCall | Rejected:
+    """The event of one record, which stands at `place` (file:line, or the sender's name) as the `index`th, or why it is none."""
     if not isinstance(record, dict):
         kept = reader.kept(record)
         return rejected(RejectReason.NOT_AN_OBJECT, f"a {type(record).__name__}", kept, options.received_at, place)

@@ -48,7 +48,7 @@ def test_the_page_does_what_it_says(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STILLWATCH_BROKER", f"kafka://{bootstrap_servers(settings.broker)[0]}")
     monkeypatch.setenv("STILLWATCH_STREAM__API_CALLS_TOPIC", settings.api_calls_topic)
-    (block,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    block, *_ = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     names = {"request": REQUEST, "response": None}
     exec(block, names)
     assert names["reporter"].counts == Counts(sent=1)  # type: ignore[attr-defined]

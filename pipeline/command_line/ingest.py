@@ -44,9 +44,9 @@ def ingest(
     files
         Log files, plain, .gz or .zst; - is standard input.
     format
-        native, litellm, otel, cloudtrail, apigateway or csv; auto recognises each file.
+        native, litellm, otel, cloudtrail, apigateway, csv or json (of any other gateway); auto recognises each file but json.
     map
-        For CSV: FIELD=COLUMN, for example account_id=user; may be repeated.
+        For CSV and json: FIELD=COLUMN or FIELD=dotted.path, for example account_id=user.id; may be repeated.
     delimiter
         For CSV: the character between cells.
     zone

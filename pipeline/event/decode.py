@@ -7,8 +7,9 @@ import msgspec
 
 from pipeline.event.api_call import FIELDS, REQUIRED_FIELDS, SCHEMA_VERSION, ApiCall
 from pipeline.event.content_names import is_content
+from pipeline.event.framed import UnframedError, is_framed, unframed
 from pipeline.event.pseudonym import address_key, without_addresses
-from pipeline.event.reject import Rejected, RejectReason, rejected
+from pipeline.event.reject import RAW_LIMIT, Rejected, RejectReason, rejected
 
 _KNOWN = frozenset(FIELDS)
 _TIMES = ("ts", "signup_ts")
@@ -42,13 +43,16 @@ class EventLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     docs/operations.md."""
     address_key_file: str = ""
     """File with the key of these hashes; `STILLWATCH_ADDRESS_KEY` does the same from the environment."""
+    avro_schemas: dict[str, str] = {}
+    """Files with the writers' Avro schemas by their id in the schema registry (`{"7" = "api_call.avsc"}`), for records in
+    Confluent's framing. See docs/edge.md."""
 
 
 def decode(raw: bytes, *, received_at: int, limits: EventLimits) -> ApiCall | Rejected:
-    """Decode one native JSON event.
+    """Decode one native event: JSON, or JSON or Avro framed as for a schema registry.
 
     `received_at` is epoch milliseconds: the record's time in Kafka, or when a file is read; the decoder reads no clock.
-    Raises `AddressKeyError` when addresses are to be hashed and there is no key.
+    Raises `AddressKeyError` when addresses are to be hashed and there is no key, `AvroSchemaError` when a schema cannot be used.
     """
     result = _decoded(raw, received_at, limits)
     return without_addresses(result, address_key(limits.address_key_file)) if limits.hash_addresses else result
@@ -63,6 +67,8 @@ def _decoded(raw: bytes, received_at: int, limits: EventLimits) -> ApiCall | Rej
     except msgspec.ValidationError:
         return _decode_slowly(raw, received_at, limits)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if is_framed(raw):
+            return _decode_framed(raw, received_at, limits)
         return rejected(RejectReason.MALFORMED_JSON, str(error), raw, received_at)
     return _checked(call, raw, received_at, limits)
 
@@ -197,6 +203,17 @@ def _decode_slowly(raw: bytes, received_at: int, limits: EventLimits) -> ApiCall
     if not isinstance(document, dict):
         return rejected(RejectReason.NOT_AN_OBJECT, f"a JSON {type(document).__name__}", raw, received_at)
     return from_mapping(document, raw, received_at=received_at, limits=limits)
+
+
+def _decode_framed(raw: bytes, received_at: int, limits: EventLimits) -> ApiCall | Rejected:
+    try:
+        body = unframed(raw, limits.avro_schemas)
+    except UnframedError as error:
+        return rejected(error.reason, str(error), raw, received_at)
+    if isinstance(body, dict):
+        return from_mapping(body, raw, received_at=received_at, limits=limits)
+    result = _decoded(body, received_at, limits)
+    return msgspec.structs.replace(result, raw=raw[:RAW_LIMIT]) if isinstance(result, Rejected) else result
 
 
 def _checked(call: ApiCall, raw: bytes, received_at: int, limits: EventLimits) -> ApiCall | Rejected:

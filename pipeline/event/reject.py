@@ -13,10 +13,12 @@ class RejectReason(StrEnum):
 
     MALFORMED_JSON = "malformed_json"
     """The bytes are not one JSON document in UTF-8."""
+    MALFORMED_AVRO = "malformed_avro"
+    """A record framed for a schema registry whose body is not what its schema says."""
     NOT_AN_OBJECT = "not_an_object"
     """The JSON document is not an object."""
     UNKNOWN_SCHEMA_VERSION = "unknown_schema_version"
-    """`schema_version` is there and names a version this program does not know."""
+    """`schema_version`, or the schema's id in a registry's frame, is there and names one this program does not know."""
     MISSING_FIELD = "missing_field"
     """A required field is absent or null."""
     WRONG_TYPE = "wrong_type"

@@ -28,7 +28,8 @@ def check_map(options: SourceOptions) -> None:
     csv_map = options.csv_map
     if not csv_map:
         raise SourceOptionError(
-            "a CSV needs a map of its columns: give --map FIELD=COLUMN for each, for example --map ts=TIMESTAMP"
+            "a CSV, or JSON of no known format, needs a map of its columns: give --map FIELD=COLUMN for each, "
+            "for example --map ts=TIMESTAMP"
         )
     for name in csv_map:
         if name not in _MAPPABLE and name not in TEXT_COLUMNS and not name.startswith(_ATTRIBUTE):

@@ -28,8 +28,8 @@ class SourceOptions:
     """The one place that holds the account, instead of the format's search order: an attribute name (otel), a dotted path
     (litellm, cloudtrail, apigateway)."""
     csv_map: Mapping[str, str] = field(default_factory=dict)
-    """ApiCall field -> column; `attributes.NAME` keeps a column as an attribute, `prompt_text` and `system_prompt_text` are
-    hashed and then forgotten."""
+    """ApiCall field -> column, or dotted path in JSON; `attributes.NAME` keeps one as an attribute, `prompt_text` and
+    `system_prompt_text` are hashed and then forgotten."""
     csv_delimiter: str = ","
     """One character between the cells."""
     zone: str = "UTC"

@@ -17,6 +17,7 @@ from pipeline.sources.delimited import Columns, check_map, rows
 from pipeline.sources.framing import Piece, Read, blocks_of_documents, blocks_of_lines, lines
 from pipeline.sources.inputs import STANDARD_INPUT, Input, UnreadableError, check_paths
 from pipeline.sources.litellm import LiteLLM
+from pipeline.sources.mapped import Mapped
 from pipeline.sources.native import native_calls
 from pipeline.sources.options import SourceOptionError, SourceOptions
 from pipeline.sources.otel import OpenTelemetry
@@ -24,7 +25,7 @@ from pipeline.sources.reader import Fields, NotACallError, Reader, encoded
 from pipeline.sources.timestamps import zone_named
 
 AUTO: Final = "auto"
-FORMATS: Final = ("native", "litellm", "otel", "cloudtrail", "apigateway", "csv")
+FORMATS: Final = ("native", "litellm", "otel", "cloudtrail", "apigateway", "json", "csv")
 _READERS: Final[dict[str, Callable[[tzinfo, str | None], Reader]]] = {
     "litellm": LiteLLM,
     "otel": OpenTelemetry,
@@ -86,7 +87,7 @@ def _checked_zone(paths: Sequence[str], format_name: str, options: SourceOptions
     if format_name != AUTO and format_name not in FORMATS:
         raise SourceOptionError(f"format {format_name!r} is not known, use {AUTO} or one of {', '.join(FORMATS)}")
     zone = zone_named(options.zone)
-    if format_name == "csv" or options.csv_map:
+    if format_name in ("csv", "json") or options.csv_map:
         check_map(options)
     if list(paths).count(STANDARD_INPUT) > 1:
         raise SourceOptionError("-: standard input can be read once, give it once")
@@ -139,6 +140,8 @@ def _read(source: Input, path: str, format_name: str, options: SourceOptions, zo
     blocks = _json_blocks(source, head, options, by_lines=by_lines)
     if recognised is None or recognised == "native":
         yield from native_calls(blocks, options, path, as_lines=as_lines and by_lines)
+    elif recognised == "json":
+        yield from _reader_calls(chain.from_iterable(blocks), Mapped(zone, options.csv_map), options, path)
     else:
         reader = _READERS[recognised](zone, options.account_attribute)
         yield from _reader_calls(chain.from_iterable(blocks), reader, options, path)
@@ -198,10 +201,13 @@ def _reader_calls(pieces: Iterable[Piece], reader: Reader, options: SourceOption
                 yield rejected(RejectReason.MALFORMED_JSON, str(error), kept, received_at, place)
                 continue
         for index, record in enumerate(reader.records(document)):
-            yield _reader_call(record, reader, options, place, index)
+            yield call_of_record(record, reader, options, place, index)
 
 
-def _reader_call(record: object, reader: Reader, options: SourceOptions, place: str, index: int) -> ApiCall | Rejected:
+def call_of_record(
+    record: object, reader: Reader, options: SourceOptions, place: str, index: int = 0
+) -> ApiCall | Rejected:
+    """The event of one record, which stands at `place` (file:line, or the sender's name) as the `index`th, or why it is none."""
     if not isinstance(record, dict):
         kept = reader.kept(record)
         return rejected(RejectReason.NOT_AN_OBJECT, f"a {type(record).__name__}", kept, options.received_at, place)

@@ -89,7 +89,7 @@ async def _send(
     report = SendReport()
     began = time.monotonic()
     try:
-        producer = await _started(servers, patience_s, security)
+        producer = await started_producer(servers, patience_s, security)
         try:
             partitions = len(await producer.partitions_for(settings.api_calls_topic))
             outgoing = _Outgoing(producer, settings, partitions, report)
@@ -115,7 +115,8 @@ async def _send(
     return report
 
 
-async def _started(servers: Sequence[str], patience_s: float, security: Security) -> aiokafka.AIOKafkaProducer:
+async def started_producer(servers: Sequence[str], patience_s: float, security: Security) -> aiokafka.AIOKafkaProducer:
+    """A producer that waits for all replicas and, where the broker can, stores nothing twice. Raises `KafkaError`."""
     # Idempotence keeps the broker from storing a batch twice when an answer is lost. The embedded broker knows none and
     # answers with an error that has no name.
     for idempotent in (True, False):

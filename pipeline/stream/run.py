@@ -16,6 +16,7 @@ from pathlib import Path
 
 import faust
 
+from pipeline.event.framed import check_schemas
 from pipeline.event.pseudonym import address_key
 from pipeline.settings import Settings
 from pipeline.store.client import Store, connect
@@ -87,6 +88,7 @@ def run_worker(
     _set_up_logging(debug)
     if settings.event.hash_addresses:
         address_key(settings.event.address_key_file)
+    check_schemas(settings.event.avro_schemas)
     address = parse_address(settings.stream.broker)
     patience_s = settings.stream.connect_patience_s
     security = security_of(settings.stream)

@@ -45,7 +45,7 @@ class Events:
     format: Annotated[str, Parameter(name="--format")] = "auto"
     """Format of the files; auto recognises each."""
     map: Annotated[tuple[str, ...], Parameter(name="--map", negative=())] = ()
-    """For CSV: FIELD=COLUMN; may be repeated."""
+    """For CSV and json: FIELD=COLUMN or FIELD=dotted.path; may be repeated."""
     delimiter: Annotated[str, Parameter(name="--delimiter")] = ","
     """For CSV: the character between cells."""
     zone: Annotated[str, Parameter(name="--zone")] = "UTC"

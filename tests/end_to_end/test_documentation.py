@@ -83,6 +83,7 @@ def put_logs(folder: Path) -> None:
     (folder / "trail.json").write_text(texts["cloudtrail.json"])
     tenant = '{"authorizer":{"tenantId":"t-1"},"requestId"'
     (folder / "access.jsonl").write_text(texts["apigateway.jsonl"].replace('{"requestId"', tenant, 1))
+    (folder / "gateway.jsonl").write_text((EXAMPLES.parent / "gateway_logs" / "bedrock.jsonl").read_text())
     (folder / "AzureLLMInferenceTrace_conv.csv.gz").write_bytes(gzip.compress(texts["traces.csv"].encode()))
 
 

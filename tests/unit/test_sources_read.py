@@ -38,7 +38,8 @@ def stdin_of(monkeypatch, data: bytes):
 
 def test_every_example_is_listed():
     assert {path.name for path in EXAMPLES.iterdir() if path.suffix != ".py"} == set(SEEN)
-    assert {name for name, _, _ in SEEN.values()} == set(FORMATS)
+    # JSON by a map is never recognised; its examples are in schemas/gateway_logs, see test_sources_mapped.py.
+    assert {name for name, _, _ in SEEN.values()} == set(FORMATS) - {"json"}
 
 
 @pytest.mark.parametrize("name", SEEN)
@@ -75,7 +76,7 @@ def test_files_follow_each_other_and_each_is_recognised(tmp_path):
 @pytest.mark.parametrize("name", ["auto", *FORMATS])
 @pytest.mark.parametrize("content", [b"", b"\n \n\t\n", gzip.compress(b"", mtime=0), zstd.compress(b"\n")])
 def test_an_empty_file_says_so_and_the_next_follows(name, content, tmp_path):
-    choices = {"csv_map": {"ts": "time", "account_id": "who"}} if name == "csv" else {}
+    choices = {"csv_map": {"ts": "time", "account_id": "who"}} if name in ("csv", "json") else {}
     empty = write(tmp_path, content, "empty")
     results = read(empty, empty, format=name, **choices)
     assert reasons(results) == ["empty_input", "empty_input"]
@@ -148,7 +149,7 @@ def test_what_is_no_log_is_one_reject_and_the_next_follows(content, reason, tmp_
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_binary_under_a_named_format_is_one_reject(name, tmp_path):
-    choices = {"csv_map": {"ts": "time", "account_id": "who"}} if name == "csv" else {}
+    choices = {"csv_map": {"ts": "time", "account_id": "who"}} if name in ("csv", "json") else {}
     results = read(write(tmp_path, b"\x00\x01\x02\n" * 50), format=name, **choices)
     assert reasons(results) == ["unreadable_input"]
 
@@ -203,7 +204,7 @@ def test_unusable_paths_and_options_raise_before_anything_is_read(tmp_path):
         ({"paths": [str(tmp_path)]}, "is a folder, give the files in it"),
         ({"paths": ["-", "-"]}, "standard input can be read once"),
         ({"format": "xml"}, "format 'xml' is not known, use auto or one of native, "),
-        ({"format": "csv"}, "a CSV needs a map"),
+        ({"format": "csv"}, "needs a map of its columns"),
         ({"options": options(zone="Nowhere/Land")}, "zone 'Nowhere/Land' is not known"),
     ]
     for change, message in cases:

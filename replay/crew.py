@@ -84,16 +84,17 @@ class Processes:
     def __init__(
         self,
         count: int,
-        share: Mapping[int, int],
+        share: Mapping[int, int] | None,
         orders: Orders,
         starts: Mapping[int, Start],
         generation: int,
         tell: Tell,
     ) -> None:
-        """`share` gives the process of each partition; one it does not name goes by its number."""
+        """`share` gives the process of each partition; one it does not name goes by its number. None when `assign` will."""
         # Spawned, not forked: this process has threads, of the store among others.
         context = multiprocessing.get_context("spawn")
-        self._share = share
+        self._share: Mapping[int, int] = {}
+        self._starts = starts
         self._tell = tell
         self._failure: BaseException | None = None
         self._committed: list[Callable[[], None]] = []
@@ -104,13 +105,21 @@ class Processes:
         self._inboxes = [context.Queue(QUEUED_CHUNKS) for _ in range(count)]
         self._workers = []
         for number, inbox in enumerate(self._inboxes):
-            own = {partition: start for partition, start in starts.items() if self._whose(partition) == number}
-            arguments = (number, orders, own, generation, inbox, self._outbox)
+            arguments = (number, orders, generation, inbox, self._outbox)
             self._workers.append(context.Process(target=_work, args=arguments, name=f"replay {number}", daemon=True))
         for worker in self._workers:
             worker.start()
         self._listener = threading.Thread(target=self._listen, name="replay outcomes", daemon=True)
         self._listener.start()
+        if share is not None:
+            self.assign(share)
+
+    def assign(self, share: Mapping[int, int]) -> None:
+        """Share the partitions out, once and before anything else; until then the processes get themselves ready."""
+        self._share = share
+        for number in range(len(self._workers)):
+            own = {partition: start for partition, start in self._starts.items() if self._whose(partition) == number}
+            self._put(number, ("open", own))
 
     def take(self, chunk: Chunk) -> None:
         """Hand events to the process that has the partition."""
@@ -197,10 +206,11 @@ class Processes:
                 )
 
 
-def _work(number: int, orders: Orders, starts: Mapping[int, Start], generation: int, inbox: Any, outbox: Any) -> None:
+def _work(number: int, orders: Orders, generation: int, inbox: Any, outbox: Any) -> None:
     # Ctrl-C goes to all processes of the terminal; the one that started these decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
+        _, starts = _patiently(lambda: inbox.get(timeout=_LOOK_S))
         shard = Shard(orders, starts, generation)
         _tell_all(outbox, shard.open())
         while True:

@@ -114,10 +114,16 @@ class _Drive:
 
     def go(self, source: Chunks) -> None:
         """Take all of the source through the engines."""
-        head, weights = _head(source, self._manner.processes)
-        crew = self._crew(weights)
+        early = self._early()
+        crew: Crew | None = early
         told = saved = time.monotonic()
         try:
+            head, weights = _head(source, self._manner.processes)
+            if early is None:
+                crew = self._crew(weights)
+            else:
+                early.assign(shares(weights, self._report.processes))
+                crew = early
             for chunk in chain(head, source):
                 crew.take(chunk)
                 self._ledger.keep(self._intake)
@@ -138,8 +144,21 @@ class _Drive:
             self._ledger.keep(self._intake)
             self._ledger.finish()
         finally:
-            crew.close()
+            if crew is not None:
+                crew.close()
             self._ledger.count(self._report)
+
+    def _early(self) -> Processes | None:
+        """Processes whose number is known already: they start while the first events are read."""
+        count = min(self._manner.processes or 1, self._ledger.partitions)
+        if count == 1:
+            return None
+        self._report.processes = count
+        return self._processes(count, None)
+
+    def _processes(self, count: int, share: dict[int, int] | None) -> Processes:
+        starts = self._manner.beginning.starts
+        return Processes(count, share, self._orders, starts, self._generation, self._ledger.tell)
 
     def _crew(self, weights: dict[int, int]) -> Crew:
         starts, count = self._manner.beginning.starts, self._manner.processes
@@ -150,7 +169,7 @@ class _Drive:
         self._report.processes = count
         if count == 1:
             return Alone(self._orders, starts, self._generation, self._ledger.tell)
-        return Processes(count, shares(weights, count), self._orders, starts, self._generation, self._ledger.tell)
+        return self._processes(count, shares(weights, count))
 
     def _save(self, crew: Crew) -> None:
         self._saving.set()

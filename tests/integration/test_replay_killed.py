@@ -6,17 +6,17 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from pipeline.command_line.run import run as run_program
 from pipeline.event import encode
 from pipeline.settings import Settings, StreamSettings
 from pipeline.store.client import Store, connect
 from pipeline.store.migrate import migrate
 from replay.beginning import Beginning
+from replay.command_line import build_full_app
 from replay.ledger import Ledger
 from replay.plan import FileOptions, InputFile, Plan, open_source
 from replay.run import Manner, claim, replay
@@ -64,10 +64,10 @@ def doomed(folder: Path) -> None:
         start(store, folder, "killed", Manner(processes=2, batch_events=1_000))
 
 
-def resume(folder: Path, run_id: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "replay", "replay", "run", "--resume", "--run-id", run_id, "--json"]
-    command += ["--processes", "1", "--store", f"chdb:{folder / 'store'}"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def resume(folder: Path, run_id: str) -> list[str]:
+    """The arguments that go on with a run."""
+    place = ["--processes", "1", "--store", f"chdb:{folder / 'store'}"]
+    return ["replay", "run", "--resume", "--run-id", run_id, "--json", *place]
 
 
 def rows(store: Store, table: str, run_id: str) -> list[str]:
@@ -75,21 +75,24 @@ def rows(store: Store, table: str, run_id: str) -> list[str]:
     return [row[0] for row in store.query_rows(sql, {"r": run_id})]
 
 
-def test_a_killed_replay_is_resumed_by_command(tmp_path: Path) -> None:
+def test_a_killed_replay_is_resumed_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     calls = generate("late-2024", accounts=100, days=3, seed=8).calls()
     (tmp_path / "events.jsonl").write_bytes(b"".join(encode(call) + b"\n" for call in calls))
     process = multiprocessing.get_context("spawn").Process(target=doomed, args=(tmp_path,))
     process.start()
     process.join(120)
     assert process.exitcode == -signal.SIGKILL
-    done = resume(tmp_path, "killed")
-    assert done.returncode == 0, done.stderr
-    again, nobody = resume(tmp_path, "killed"), resume(tmp_path, "nobody")
-    assert (again.returncode, nobody.returncode) == (1, 1)
-    assert again.stderr == "stillwatch: run killed is done; there is nothing to resume\n"
-    assert "there is no run nobody" in nobody.stderr
+    # In this process: starting one costs more than what the commands do.
+    program = build_full_app()
+    code = run_program(program, resume(tmp_path, "killed"))
+    done = capsys.readouterr()
+    assert code == 0, done.err
+    assert run_program(program, resume(tmp_path, "killed")) == 1
+    assert capsys.readouterr().err == "stillwatch: run killed is done; there is nothing to resume\n"
+    assert run_program(program, resume(tmp_path, "nobody")) == 1
+    assert "there is no run nobody" in capsys.readouterr().err
     with connect(f"chdb:{tmp_path / 'store'}") as store:
         start(store, tmp_path, "alone", Manner(processes=1))
         for table in TABLES:
             assert rows(store, table, "killed") == rows(store, table, "alone"), table
-        assert len(rows(store, "call_scores", "alone")) == json.loads(done.stdout)["events"]
+        assert len(rows(store, "call_scores", "alone")) == json.loads(done.out)["events"]

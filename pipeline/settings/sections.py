@@ -79,6 +79,8 @@ class StreamSettings(Section, frozen=True):
     """Port of the worker's web page with `/health` and `/metrics`; 0 for any free one."""
     web_host: str = "127.0.0.1"
     """Address that the worker's web page listens on."""
+    log_format: Literal["text", "json"] = "text"
+    """The worker's log on standard error: lines for people, or one JSON object a line."""
 
 
 class StoreSettings(Section, frozen=True):

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-browser test-faults lint types contracts bench clean
+.PHONY: install demo test test-browser test-faults lint types contracts bench sbom clean
 
 install: $(STAMP)
 
@@ -46,6 +46,15 @@ bench: install
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m bench.speed
 	$(BIN)/python -m bench.replay
+
+# What a fresh installation of Stillwatch alone brings with it, as CycloneDX JSON: the tool itself and what tests need are not in it.
+sbom: install
+	$(BIN)/python -m pip install --quiet --editable '.[sbom]'
+	$(PYTHON) -m venv --clear build/sbom
+	build/sbom/bin/python -m pip install --quiet .
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o build/stillwatch.cdx.json build/sbom/bin/python
+	rm -r build/sbom build/lib build/bdist.*
+	@echo "wrote build/stillwatch.cdx.json"
 
 clean:
 	rm -rf $(VENV) .stillwatch build *.egg-info

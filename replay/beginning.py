@@ -60,6 +60,13 @@ def _as_of(store: Store, settings: Settings, ms: int) -> Beginning:
     that the engines had. So each is looked for as of what the one before it reaches; what lies between is told again, which
     changes nothing.
     """
+    left = store.query_rows(query("accounts_left"), {"run_id": LIVE})[0][0]
+    if left:
+        # Their rows are those of their latest leaving, which may be of after the state.
+        raise ReplayError(
+            f"{left} accounts have left the stream's memory, and the kept states do not name them: give --warm-up 14d in place "
+            "of --from-snapshot (engine.idle_account_s and engine.resident_accounts say who leaves)"
+        )
     partitions = settings.stream.partitions
     campaigns: dict[int, EngineState] = {}
     first = _needed(read_chain(store, LIVE, state_number(CAMPAIGNS_AT), ms), "campaigns", ms, settings)

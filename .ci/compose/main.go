@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	options, err := cli.NewProjectOptions(os.Args[1:], cli.WithName("stillwatch"))
+	options, err := cli.NewProjectOptions(os.Args[1:], cli.WithName("stillwatch"), cli.WithDefaultProfiles("*"))
 	if err == nil {
 		project, failure := options.LoadProject(context.Background())
 		if err = failure; err == nil {

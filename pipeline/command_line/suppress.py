@@ -54,7 +54,7 @@ def suppress(
         Evidence from here on, in nats, opens an incident all the same.
     note
         Why.
-    list
+    list_
         List all that settings, this command and verdicts suppress.
     lift
         End what this command has suppressed with this very pattern.

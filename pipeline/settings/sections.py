@@ -79,6 +79,8 @@ class StreamSettings(Section, frozen=True):
     """Port of the worker's web page with `/health` and `/metrics`; 0 for any free one."""
     web_host: str = "127.0.0.1"
     """Address that the worker's web page listens on."""
+    log_format: Literal["text", "json"] = "text"
+    """The worker's log on standard error: lines for people, or one JSON object a line."""
 
 
 class StoreSettings(Section, frozen=True):
@@ -193,9 +195,10 @@ class EngineSettings(Section, frozen=True):
 
     allowed_lateness_s: Annotated[int, Meta(ge=0, le=3600)] = 120
     """Seconds of event time that the watermark stays behind the newest event."""
-    idle_account_s: Positive = 259_200
+    idle_account_s: Positive = 2_592_000
     """Event time without a call after which an account leaves memory, once all its windows and incidents have ended; it comes
-    back from the store, as it was, with its next event. The default is longer than a weekend."""
+    back from the store, as it was, with its next event. The default is 30 days; the states that are kept for replays name only
+    accounts in memory, so `replay run --from-snapshot` needs a stream that none has left."""
     resident_accounts: Positive = 50_000
     """Accounts of a partition that may stay in memory; beyond that those go that have been idle for longest. An account stays for
     the day, UTC, in which it calls, whatever this says."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +23,7 @@ from pipeline.store.migrate import migrate, require_schema
 from pipeline.stream.address import HOME, parse_address, wait_for_broker
 from pipeline.stream.app import StreamApp, create_stream_app
 from pipeline.stream.embedded import EmbeddedBroker, find_or_start
+from pipeline.stream.logs import set_up_logging, speaker
 from pipeline.stream.security import PLAINTEXT, Security, security_of
 from pipeline.stream.topics import ensure_topics, topic_specs
 from pipeline.stream.web import add_pages
@@ -32,18 +31,6 @@ from pipeline.stream.worker import StreamWorker
 
 LIVE = "live"
 IDLE_CHECK_S = 0.1
-#: Faust and aiokafka tell each step of a rebalance; what matters of it is said by this program itself.
-QUIET_LOGGERS = {
-    "faust": logging.ERROR,
-    "mode": logging.ERROR,
-    "aiokafka": logging.CRITICAL,
-    "kafka": logging.CRITICAL,
-    "asyncio": logging.CRITICAL,
-    # The loggers of Faust's services that are subclassed here.
-    "pipeline.stream.app": logging.WARNING,
-    "pipeline.stream.fetch": logging.WARNING,
-    "pipeline.stream.transport": logging.WARNING,
-}
 WATCH_S = 0.5
 STOP_WITHOUT_BROKER_S = 5.0
 
@@ -76,7 +63,7 @@ def run_worker(
     home: Path = HOME,
     until_idle_s: float | None = None,
     debug: bool = False,
-    say: Callable[[str], None] = lambda line: print(f"stillwatch: {line}", file=sys.stderr, flush=True),
+    say: Callable[[str], None] | None = None,
 ) -> None:
     """Run a worker until SIGTERM or SIGINT, then drain, flush, commit, leave the group and return.
 
@@ -85,7 +72,8 @@ def run_worker(
     runs yet, and stops the one it started. An embedded store is migrated; a server's schema must be there. Raises
     `WorkerFailedError` when the worker gave up, and the errors of broker and store when they are not there in time.
     """
-    _set_up_logging(debug)
+    set_up_logging(settings.stream.log_format, debug)
+    say = say or speaker(settings.stream.log_format)
     if settings.event.hash_addresses:
         address_key(settings.event.address_key_file)
     check_schemas(settings.event.avro_schemas)
@@ -219,22 +207,3 @@ def _end_when_idle(app: StreamApp, worker: StreamWorker, idle_s: float) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     app.task(watch)
-
-
-def _set_up_logging(debug: bool) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s") if debug else _OneLine())
-    logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True)
-    if not debug:
-        for name, level in QUIET_LOGGERS.items():
-            logging.getLogger(name).setLevel(level)
-
-
-class _OneLine(logging.Formatter):
-    """Records without tracebacks, one line each."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = record.getMessage()
-        if record.exc_info and record.exc_info[1] is not None:
-            text = f"{text}: {record.exc_info[1]!r}"
-        return f"stillwatch: {' '.join(text.split())}"

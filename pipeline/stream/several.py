@@ -23,6 +23,7 @@ from pipeline.settings import Settings
 from pipeline.store.address import parse_address as parse_store_address
 from pipeline.stream.address import HOME, parse_address, wait_for_broker
 from pipeline.stream.embedded import die_with_parent, find_or_start
+from pipeline.stream.logs import set_up_logging, speaker
 from pipeline.stream.run import LIVE, WorkerFailedError, run_worker
 from pipeline.stream.security import security_of
 from pipeline.stream.topics import ensure_topics, topic_specs
@@ -39,7 +40,7 @@ def run_workers(
     run_id: str = LIVE,
     home: Path = HOME,
     debug: bool = False,
-    say: Callable[[str], None] = lambda line: print(f"stillwatch: {line}", file=sys.stderr, flush=True),
+    say: Callable[[str], None] | None = None,
 ) -> None:
     """Run `count` workers until SIGTERM or SIGINT, then let each drain, commit and leave the group, and return.
 
@@ -51,6 +52,8 @@ def run_workers(
             f"{count} workers cannot share {settings.store.address}, which one process holds: name a ClickHouse server "
             "(--store clickhouse://user@host:8123/stillwatch), or run one worker"
         )
+    set_up_logging(settings.stream.log_format, debug)
+    say = say or speaker(settings.stream.log_format)
     with ExitStack() as stack:
         _begin_topics(settings, home, stack, say)
         context = multiprocessing.get_context("spawn")

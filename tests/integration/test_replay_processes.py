@@ -220,6 +220,10 @@ def test_verify_from_kept_states_and_what_it_needs(store: Store, calls: list[Api
     lost = verify(store, SETTINGS, from_ms=FROM, to_ms=None, manner=Manner(1)).difference
     assert lost is not None
     assert (lost.table, lost.live) == ("incidents", None)
+    store.command("INSERT INTO account_states (run_id, partition, account_id, version) VALUES ('live', 0, 'gone', 1)")
+    with pytest.raises(ReplayError, match="1 accounts have left the stream's memory"):
+        verify(store, SETTINGS, from_ms=FROM, to_ms=None, manner=Manner(1))
+    store.command("TRUNCATE TABLE account_states")
 
 
 def test_a_warm_up_is_learnt_from_and_not_told(store: Store, calls: list[ApiCall]) -> None:

@@ -24,13 +24,14 @@ def compose() -> dict[str, Any]:
 
 def test_the_services_are_there_and_named_by_version(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    assert set(services) == {"kafka", "clickhouse", "migrate", "worker"}
+    assert set(services) == {"kafka", "clickhouse", "migrate", "worker", "prometheus", "grafana"}
+    assert {name for name, service in services.items() if service.get("profiles")} == {"prometheus", "grafana"}
     for name, service in services.items():
-        assert re.search(r":\d[\w.]*$", service["image"]), f"{name}: {service['image']} is not a version"
+        assert re.search(r":v?\d[\w.]*$", service["image"]), f"{name}: {service['image']} is not a version"
 
 
 def test_servers_and_workers_have_health_checks_and_time_to_stop(compose: dict[str, Any]) -> None:
-    for name in ("kafka", "clickhouse", "worker"):
+    for name in ("kafka", "clickhouse", "worker", "prometheus", "grafana"):
         service = compose["services"][name]
         assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
         assert service["stop_grace_period"] in ("60s", "75s")
@@ -44,7 +45,7 @@ def test_the_worker_can_be_scaled(compose: dict[str, Any]) -> None:
 
 
 def test_data_outlives_the_containers(compose: dict[str, Any]) -> None:
-    for name in ("kafka", "clickhouse"):
+    for name in ("kafka", "clickhouse", "prometheus", "grafana"):
         mounted = {volume.split(":")[0] for volume in compose["services"][name]["volumes"]}
         assert name in mounted
         assert name in compose["volumes"]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from river import anomaly
 
 from pipeline.campaigns.candidates import Activity
 from pipeline.campaigns.graph import Account
@@ -19,7 +18,6 @@ _GRACE = 100
 #: What one feature adds at most.
 _MOST_NATS = 2.0
 _HALF = 24
-_GAUSSIAN: Any = anomaly.GaussianScorer
 _MINUTES = 60.0
 
 #: Features of a group's latest two days: name, what it shows, and which side of ordinary is strange.
@@ -63,7 +61,17 @@ class GroupModels:
     """A Gaussian of River for each feature, learnt from all groups whose members share a rare link."""
 
     def __init__(self) -> None:
-        self._models: dict[str, Any] = {name: _GAUSSIAN(grace_period=_GRACE) for name in FEATURES}
+        self._known: dict[str, Any] = {}
+
+    @property
+    def _models(self) -> dict[str, Any]:
+        # River takes a second to load, and most partitions never see a group.
+        if not self._known:
+            from river import anomaly
+
+            gaussian: Any = anomaly.GaussianScorer
+            self._known = {name: gaussian(grace_period=_GRACE) for name in FEATURES}
+        return self._known
 
     def learn(self, features: dict[str, float]) -> None:
         """Learn what a group is like."""
@@ -87,12 +95,12 @@ class GroupModels:
         return float(self._models[name].gaussian.mu)
 
     def save(self) -> Saved:
-        """All that was learnt."""
-        return Saved(shared={name: np.frombuffer(dump_model(model), np.uint8) for name, model in self._models.items()})
+        """All that was learnt; nothing before the first group."""
+        return Saved(shared={name: np.frombuffer(dump_model(model), np.uint8) for name, model in self._known.items()})
 
     def load(self, saved: Saved) -> None:
         """Put back what `save` gave."""
-        self._models = {name: load_model(saved.shared[name].tobytes()) for name in FEATURES}
+        self._known = {name: load_model(saved.shared[name].tobytes()) for name in FEATURES if saved.shared}
 
 
 def _complement(hours: Sequence[Activity]) -> float:

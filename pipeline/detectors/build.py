@@ -7,7 +7,6 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from river.anomaly import GaussianScorer, HalfSpaceTrees
 from river.base import AnomalyDetector, Estimator, SupervisedAnomalyDetector
 
 from pipeline.detectors.base import Detector
@@ -28,6 +27,7 @@ OWN_MODELS: dict[str, Callable[..., Detector]] = {
 }
 #: Its features are the behaviour of an hour, whatever the settings.
 EXTRACTION = "stillwatch.Extraction"
+GAUSSIAN = "river.anomaly.GaussianScorer"
 #: Parameters of half-space trees that the compiled form needs to be positive whole numbers.
 _COUNTS_OF_TREES = ("n_trees", "height", "window_size")
 #: Limits of a feature for models that want them: logarithms of counts stay below ln(10^11).
@@ -69,6 +69,11 @@ def _build(settings: DetectorSettings) -> Detector:
         if settings.scaler or settings.scope != "account":
             raise ValueError(f"{settings.model} takes no scaler and has the scope account")
         return own(settings.name, len(settings.features), settings.fill_zeros, **parameters)
+    if settings.model == GAUSSIAN and not settings.scaler and set(parameters) <= {"grace_period"} and settings.features:
+        # As below, without River, which takes a second to load and which the detectors by default need for nothing else.
+        return GaussianDetector(
+            settings.name, len(settings.features), settings.fill_zeros, settings.scope == "partition", **parameters
+        )
     model = _look_up(settings.model, "anomaly detector", (AnomalyDetector, SupervisedAnomalyDetector))
     supervised = issubclass(model, SupervisedAnomalyDetector)
     accepted = inspect.signature(model).parameters
@@ -111,6 +116,8 @@ def _extraction(settings: DetectorSettings) -> Detector:
 
 def _compiled(settings: DetectorSettings, model: type, parameters: dict[str, Any]) -> Detector | None:
     # The same numbers from arrays, for the models and parameters that have such a form.
+    from river.anomaly import GaussianScorer, HalfSpaceTrees
+
     shared = settings.scope == "partition"
     width = len(settings.features)
     given = dict(parameters)

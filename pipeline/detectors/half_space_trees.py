@@ -7,7 +7,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from river.anomaly import HalfSpaceTrees
 
 from pipeline.detectors.base import Float64, Int64
 from pipeline.detectors.compiled import CompiledDetector
@@ -47,6 +46,9 @@ class HalfSpaceTreesDetector(CompiledDetector):
             state_width=_MASSES + 2 * n_trees * nodes,
             state_dtype=np.min_scalar_type(window_size),
         )
+        # River takes a second to load, so only where it is asked for.
+        from river.anomaly import HalfSpaceTrees
+
         # Any: to River, names are any hashable, and its methods have no types.
         bounds: Any = dict(limits or {})
         model: Any = HalfSpaceTrees(n_trees, height, window_size, bounds, seed)

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-browser test-faults lint types contracts bench sbom clean
+.PHONY: install demo test test-pages test-faults lint types contracts bench sbom clean
 
 install: $(STAMP)
 
@@ -19,12 +19,12 @@ demo: install
 
 # Most of the time goes into waiting for processes to start and stop, so more tests run at once than there are cores.
 test: install
-	$(BIN)/python -m pytest --numprocesses 4
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
-# The pages as people see them, in headless Chromium (Debian's package chromium).
-test-browser: install
+# What people read: the console and reports in headless Chromium (Debian's package chromium), the commands of README and docs.
+test-pages: install
 	$(BIN)/python -m pip install --quiet --editable '.[browser]'
-	STILLWATCH_TEST_BROWSER=1 $(BIN)/python -m pytest --numprocesses 2 -m browser tests
+	STILLWATCH_TEST_PAGES=1 $(BIN)/python -m pytest --numprocesses 3 --dist worksteal -m "browser or documentation" tests
 
 # The promises of docs/operations.md on Apache Kafka itself (Java 17 and Maven), with 50 kills instead of 3 and a store and a broker
 # that are away for two minutes. They mostly wait, so more of them run at once than there are cores.

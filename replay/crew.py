@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from pipeline.stream.embedded import die_with_parent
 from replay.chunk import Chunk
 from replay.errors import ReplayError
 from replay.shard import Orders, Outcome, Shard, Start
@@ -209,6 +210,9 @@ class Processes:
 def _work(number: int, orders: Orders, generation: int, inbox: Any, outbox: Any) -> None:
     # Ctrl-C goes to all processes of the terminal; the one that started these decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Killed in the middle of a message, it leaves this one reading the rest for ever: no end of file comes while others hold the pipe.
+    if (end_with_parent := die_with_parent()) is not None:
+        end_with_parent()
     try:
         _, starts = _patiently(lambda: inbox.get(timeout=_LOOK_S))
         shard = Shard(orders, starts, generation)

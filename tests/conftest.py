@@ -30,10 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     embedded = pytest.mark.skipif(
         not os.environ.get("STILLWATCH_TEST_BROKER"), reason="on Apache Kafka only: .ci/run, make test-faults"
     )
-    unseen = pytest.mark.skipif(not os.environ.get("STILLWATCH_TEST_BROWSER"), reason="in Chromium: make test-browser")
+    unseen = pytest.mark.skipif(not os.environ.get("STILLWATCH_TEST_PAGES"), reason="make test-pages, .ci/run")
     for item in items:
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
+        if item.get_closest_marker("browser") or item.get_closest_marker("documentation"):
             item.add_marker(unseen)
         if item.get_closest_marker("kafka_only"):
             item.add_marker(embedded)

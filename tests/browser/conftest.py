@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests that look at pages: `make test-browser` runs them, and they are skipped without it."""
+"""A headless Chromium for the tests that look at pages: `make test-pages` runs them, and they are skipped without it."""
 
 import shutil
 from collections.abc import Callable, Iterator

@@ -48,6 +48,7 @@ def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.documentation
 def test_the_commands_of_the_readme_and_the_queries_of_every_page_run(tmp_path: Path) -> None:
     # One test, so that the commands, which take a minute, are run once however tests are spread over processes.
     for script in blocks(ROOT / "README.md", "bash"):
@@ -61,6 +62,7 @@ def test_the_commands_of_the_readme_and_the_queries_of_every_page_run(tmp_path: 
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
+@pytest.mark.documentation
 @pytest.mark.parametrize("page", [page for page in PAGES[1:] if blocks(page, "bash")], ids=lambda page: page.name)
 def test_the_commands_of_the_docs_run(page: Path, tmp_path: Path) -> None:
     for script in blocks(page, "bash"):

@@ -210,7 +210,7 @@ class Processes:
 def _work(number: int, orders: Orders, generation: int, inbox: Any, outbox: Any) -> None:
     # Ctrl-C goes to all processes of the terminal; the one that started these decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Killed in the middle of a message, it leaves this one reading the rest for ever: no end of file comes while others hold the pipe.
+    # Killed in the middle of a message, it leaves this one reading the rest for ever: others hold the pipe open.
     if (end_with_parent := die_with_parent()) is not None:
         end_with_parent()
     try:

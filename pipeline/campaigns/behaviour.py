@@ -100,7 +100,7 @@ class GroupModels:
 
     def load(self, saved: Saved) -> None:
         """Put back what `save` gave."""
-        self._known = {name: load_model(saved.shared[name].tobytes()) for name in FEATURES if saved.shared}
+        self._known = {name: load_model(saved.shared[name].tobytes()) for name in FEATURES if name in saved.shared}
 
 
 def _complement(hours: Sequence[Activity]) -> float:

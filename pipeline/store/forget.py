@@ -30,12 +30,13 @@ ROWS: Mapping[str, str] = {
         "JSONExtractString(raw, 'account_id') = {account:String} OR position(raw, toJSONString({account:String})) > 0"
     ),
 }
-#: States that may hold it: of its partition's engine, and of campaigns, which have numbers below 0.
-STATES = "partition = {partition:Int32} OR partition < 0"
+#: States that may hold it: of its partition, of campaigns (numbers below 0), and its own once it has left memory.
+STATES: Mapping[str, str] = {
+    "model_snapshots": "partition = {partition:Int32} OR partition < 0",
+    "account_states": _OF_ACCOUNT,
+}
 #: Tables without anything of a single account: sums over all, and what programs keep of themselves.
-OTHERS = frozenset(
-    {"calls_per_minute", "campaigns", "model_snapshots", "offset_gaps", "replay_runs", "schema_migrations"}
-)
+OTHERS = frozenset({"calls_per_minute", "campaigns", "offset_gaps", "replay_runs", "schema_migrations"})
 
 
 def rows_of(store: Store, account: str, *, partitions: int, states: bool) -> dict[str, int]:
@@ -66,7 +67,7 @@ def forget(store: Store, account: str, *, partitions: int, states: bool) -> dict
 
 
 def _all(states: bool) -> dict[str, str]:
-    return {**ROWS, "model_snapshots": STATES} if states else dict(ROWS)
+    return {**ROWS, **STATES} if states else dict(ROWS)
 
 
 def _count(store: Store, table: str, condition: str, account: str, partitions: int) -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 
+from pipeline.campaigns.behaviour import FEATURES, GroupModels
+from pipeline.state import Saved
 from tests.unit.campaign_support import HOUR, SETTINGS, START, World, campaigns_in, found_in, signals_of
 
 DAYS = 4
@@ -145,3 +148,14 @@ def test_more_evidence_can_be_asked_for() -> None:
     made.group(names, SECOND_DAY, rate=1.5, **shared)
     strict = msgspec.structs.replace(SETTINGS, open_at=500.0)
     assert campaigns_in(signals_of(made.in_order(), 2, 5000), 2, strict)[0] == {}
+
+
+def test_models_of_groups_that_have_seen_none_go_on_from_a_state_beside_others() -> None:
+    saved = GroupModels().save()
+    assert saved.shared == {}
+    models = GroupModels()
+    models.load(Saved(shared={"campaigns": np.zeros(1, np.uint8)}))
+    models.learn(dict.fromkeys(FEATURES, 1.0))
+    again = GroupModels()
+    again.load(Saved(shared={"campaigns": np.zeros(1, np.uint8), **models.save().shared}))
+    assert again.expected("volume") == 1.0

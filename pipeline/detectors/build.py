@@ -27,6 +27,7 @@ OWN_MODELS: dict[str, Callable[..., Detector]] = {
 }
 #: Its features are the behaviour of an hour, whatever the settings.
 EXTRACTION = "stillwatch.Extraction"
+#: Has a compiled form for every parameter that the detectors by default use.
 GAUSSIAN = "river.anomaly.GaussianScorer"
 #: Parameters of half-space trees that the compiled form needs to be positive whole numbers.
 _COUNTS_OF_TREES = ("n_trees", "height", "window_size")

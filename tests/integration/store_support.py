@@ -1,5 +1,7 @@
 """Events and verdicts for the tests of the store."""
 
+from collections.abc import Callable
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -14,6 +16,9 @@ from pipeline.store.rows import (
     call_scores_table,
     incidents_table,
 )
+
+#: A command of the program: exit code, output, errors.
+Run = Callable[..., tuple[int, str, str]]
 
 START = 1_733_011_200_000  # 2024-12-01
 HOUR = 3_600_000

@@ -5,38 +5,18 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from clickhouse_fixture import ClickHouseServer
-from store_support import call, insert_calls, write_verdicts
+from store_support import Run, call, insert_calls, write_verdicts
 
-from pipeline.command_line import build_app
-from pipeline.command_line.run import run
 from pipeline.store.client import connect
 from pipeline.store.errors import SchemaError
 from pipeline.store.migrate import known_migrations, pending_migrations
 from pipeline.store.records import read_labels
 
 HOSTILE = "[bold]<script>'\x1b[2J\u202e" + "x" * 200
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def stillwatch(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command on a store in `tmp_path`; exit code, output, errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = run(build_app(), arguments)
-        sys.stdout.flush()
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return command
 
 
 @pytest.fixture

@@ -1,15 +1,10 @@
 """`stillwatch forget`: nothing of the account is left in any table, and all of the others is."""
 
 import json
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-import pytest
-from store_support import START, call, insert_calls, write_verdicts
+from store_support import START, Run, call, insert_calls, write_verdicts
 
-from pipeline.command_line import build_app
-from pipeline.command_line.run import run
 from pipeline.event import Rejected, RejectReason, partition_of
 from pipeline.incidents.suppression import Suppression
 from pipeline.store.client import Store, connect
@@ -22,7 +17,6 @@ from pipeline.store.suppressions import write_suppressions
 GONE = "gone%_'\"\\\n\u202e"
 LIKE_IT = [GONE + "2", "gonex_'\"\\\n\u202e"]
 PARTITIONS = 8
-Run = Callable[..., tuple[int, str, str]]
 
 
 def fill(store: Store, accounts: Sequence[str] = (GONE, *LIKE_IT)) -> None:
@@ -90,20 +84,6 @@ def test_every_table_is_one_that_forgetting_knows(chdb_store: Store) -> None:
         "(SELECT name FROM system.tables WHERE engine LIKE '%View')"
     )
     assert {name for (name,) in named} <= ROWS.keys() | STATES.keys()
-
-
-@pytest.fixture
-def stillwatch(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = run(build_app(), arguments)
-        sys.stdout.flush()
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return command
 
 
 def test_the_command_counts_asks_and_leaves_a_line_without_the_id(stillwatch: Run) -> None:
